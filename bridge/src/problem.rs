@@ -1,0 +1,103 @@
+//! What went wrong, as a person and a host are told: a stable code, what happened and where, what to do next.
+//! Every room has typed errors of its own; each ends in a [`Problem`] when it reaches the edge or the process wall.
+
+use serde::{Deserialize, Serialize};
+
+use crate::safe_url::SafeUrl;
+
+/// The stable name of a problem, `data.code` of the JSON-RPC error. Documented in docs/errors.md; never renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each code is explained in docs/errors.md, which a test keeps complete")]
+pub enum Code {
+    // the host's line
+    ParseError,
+    InvalidRequest,
+    DuplicateId,
+    // the network
+    UnknownHost,
+    ConnectionRefused,
+    ConnectionFailed,
+    TlsFailed,
+    TimedOut,
+    StreamBroken,
+    // the MCP server
+    NotAnMcpServer,
+    HttpError,
+    RedirectRefused,
+    MessageTooLarge,
+    SessionLost,
+    Forbidden,
+    InsufficientScope,
+    TokenRejected,
+    // the authorization server and what is known of it
+    ResourceMetadataInvalid,
+    ResourceMismatch,
+    ServerMetadataInvalid,
+    IssuerMismatch,
+    PkceUnsupported,
+    RegistrationUnsupported,
+    RegistrationRefused,
+    AuthorizationResponseInvalid,
+    TokenRequestRefused,
+    TokenResponseInvalid,
+    InsecureUrl,
+    AddressRefused,
+    // the person
+    SignInDenied,
+    SignInTimedOut,
+    // this machine
+    StateDirUnusable,
+    RecordTooNew,
+    CallbackPortTaken,
+    SignInInterrupted,
+    ShuttingDown,
+    Internal,
+}
+
+impl Code {
+    /// The name as it stands in `data.code`.
+    #[must_use]
+    pub fn as_str(self) -> String {
+        serde_json::to_value(self).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
+/// A problem, ready to be shown. Its texts are already safe: built from our words, [`SafeUrl`] and `Untrusted`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// The stable name.
+    pub code: Code,
+    /// What happened, where, and both values where two were compared; small initial, no closing dot.
+    pub message: String,
+    /// The URL that it happened at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<SafeUrl>,
+    /// What the person can do about it.
+    pub hint: String,
+}
+
+impl Problem {
+    /// A problem without a URL.
+    pub fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Problem { code, message: message.into(), url: None, hint: hint.into() }
+    }
+
+    /// Says at which URL it happened.
+    #[must_use]
+    pub fn at(mut self, url: SafeUrl) -> Self {
+        self.url = Some(url);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn a_code_is_snake_case() {
+        assert_eq!(Code::SignInTimedOut.as_str(), "sign_in_timed_out");
+    }
+}
