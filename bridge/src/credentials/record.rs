@@ -1,0 +1,309 @@
+//! The record of one resource and profile, as it lies on disk: versioned, readable JSON of its own types, under every
+//! issuer its registration and tokens. What a newer version added is kept. The only place where a secret is exposed to
+//! the disk. Must never know a file or a request; `credentials::store` writes it.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// The version that is written. A higher one is never overwritten.
+pub const VERSION: u64 = 1;
+
+/// How many refresh tokens that were given up an issuer keeps, the latest.
+const SET_ASIDE_KEPT: usize = 5;
+
+/// The longest time before its end that a token is refreshed (A14), in seconds.
+const LONGEST_SKEW: u64 = 60;
+
+/// Fields that this version does not know; kept, and not shown for they may be secret.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Extra(pub Map<String, Value>);
+
+impl fmt::Debug for Extra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Everything known of one resource for one profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The format, [`VERSION`].
+    pub version: u64,
+    /// The upstream's canonical URL.
+    pub resource: String,
+    /// The account, for several at one upstream.
+    pub profile: String,
+    /// One more with each write.
+    pub generation: u64,
+    /// The issuer in use now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// What was discovered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<Discovery>,
+    /// Under each issuer what belongs to it and is never used with another (A7).
+    #[serde(default)]
+    pub issuers: BTreeMap<String, IssuerRecord>,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// What the metadata of the resource and of its authorization server said (RFC 9728, RFC 8414).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Discovery {
+    /// The upstream that was asked.
+    pub upstream: String,
+    /// The resource identifier exactly as published, or the canonical upstream URL (A8).
+    pub resource: String,
+    /// The resource's `scopes_supported`.
+    pub resource_scopes_supported: Vec<String>,
+    /// The authorization server's `issuer`, to the letter.
+    pub issuer: String,
+    /// Where the browser is sent.
+    pub authorization_endpoint: String,
+    /// Where codes and refresh tokens are sent.
+    pub token_endpoint: String,
+    /// Where clients are registered (RFC 7591).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_endpoint: Option<String>,
+    /// Where tokens are revoked (RFC 7009).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation_endpoint: Option<String>,
+    /// `authorization_response_iss_parameter_supported` (RFC 9207).
+    pub iss_parameter_supported: bool,
+    /// `client_id_metadata_document_supported`.
+    pub client_id_metadata_document_supported: bool,
+    /// How a client may authenticate; empty if the server did not say.
+    pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// The authorization server's `scopes_supported`.
+    pub scopes_supported: Vec<String>,
+    /// When, in Unix seconds.
+    pub fetched_at: u64,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// What belongs to one issuer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerRecord {
+    /// The client that is registered there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Registration>,
+    /// The tokens that it issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
+    /// Refresh tokens that were given up, so that it can be told why; the latest five.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<SetAside>,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// A client registration (RFC 7591 §3.2.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The client identifier.
+    pub client_id: String,
+    /// The client secret.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "to_disk_if_any")]
+    pub client_secret: Option<Secret>,
+    /// When the secret ends, in Unix seconds; absent or 0: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_expires_at: Option<u64>,
+    /// How the client authenticates (RFC 6749 §2.3).
+    pub token_endpoint_auth_method: String,
+    /// The redirect URIs that were registered, with their ports.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// When, in Unix seconds.
+    pub registered_at: u64,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Tokens (RFC 6749 §5.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// The access token.
+    #[serde(serialize_with = "to_disk")]
+    pub access_token: Secret,
+    /// Its type, as the server spelled it.
+    pub token_type: String,
+    /// When it came, in Unix seconds.
+    pub obtained_at: u64,
+    /// When it ends, in Unix seconds; absent if the server did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// The refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "to_disk_if_any")]
+    pub refresh_token: Option<Secret>,
+    /// The scope granted; absent if neither asked for nor told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The endpoint that issued them; they are refreshed nowhere else.
+    pub token_endpoint: String,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// A refresh token that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// The token.
+    #[serde(serialize_with = "to_disk")]
+    pub refresh_token: Secret,
+    /// Why, in our words or the error code of RFC 6749 §5.2.
+    pub why: String,
+    /// When, in Unix seconds.
+    pub at: u64,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Record {
+    /// An empty record.
+    #[must_use]
+    pub fn new(resource: &str, profile: &str) -> Record {
+        Record {
+            version: VERSION,
+            resource: resource.to_owned(),
+            profile: profile.to_owned(),
+            generation: 0,
+            issuer: None,
+            discovery: None,
+            issuers: BTreeMap::new(),
+            extra: Extra::default(),
+        }
+    }
+
+    /// The issuer in use and what belongs to it.
+    #[must_use]
+    pub fn current(&self) -> Option<(&str, &IssuerRecord)> {
+        let issuer = self.issuer.as_deref()?;
+        Some((issuer, self.issuers.get(issuer)?))
+    }
+
+    /// The tokens of the issuer in use.
+    #[must_use]
+    pub fn current_tokens(&self) -> Option<&Tokens> {
+        self.current()?.1.tokens.as_ref()
+    }
+
+    /// What belongs to an issuer, to change it; empty if there was nothing.
+    pub fn issuer_mut(&mut self, issuer: &str) -> &mut IssuerRecord {
+        self.issuers.entry(issuer.to_owned()).or_default()
+    }
+
+    /// Reads a record.
+    pub(super) fn from_json(json: &[u8]) -> Result<Record, Unreadable> {
+        let format: Format = serde_json::from_slice(json).map_err(Unreadable::damaged)?;
+        if format.version > VERSION {
+            return Err(Unreadable::TooNew { version: format.version });
+        }
+        if format.version == 0 {
+            return Err(Unreadable::Damaged("it has no format 0".to_owned()));
+        }
+        serde_json::from_slice(json).map_err(Unreadable::damaged)
+    }
+
+    /// The record as it is written: indented, with a final newline.
+    pub(super) fn to_json(&self) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+        let mut json = Zeroizing::new(Vec::with_capacity(8192));
+        serde_json::to_writer_pretty(&mut *json, self)?;
+        json.push(b'\n');
+        Ok(json)
+    }
+}
+
+/// Why bytes are no record.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// A newer version wrote it.
+    TooNew { version: u64 },
+    /// It is torn, empty or something else; where.
+    Damaged(String),
+}
+
+impl Unreadable {
+    /// Only the place is told: the parser's own words may quote a token.
+    #[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
+    fn damaged(error: serde_json::Error) -> Unreadable {
+        let what = if error.is_data() { "not a record" } else { "no whole JSON" };
+        Unreadable::Damaged(format!("{what} (line {}, column {})", error.line(), error.column()))
+    }
+}
+
+#[derive(Deserialize)]
+struct Format {
+    version: u64,
+}
+
+impl IssuerRecord {
+    /// Gives up the refresh token that was refused, if it is still the one stored; else another process has a newer
+    /// one, and nothing changes. Whether it was given up.
+    pub fn set_aside_refused(&mut self, refused: &Secret, why: &str, now: u64) -> bool {
+        let Some(tokens) = &mut self.tokens else { return false };
+        match tokens.refresh_token.take_if(|stored| stored == refused) {
+            Some(refresh_token) => {
+                let why = why.to_owned();
+                self.set_aside.push(SetAside { refresh_token, why, at: now, extra: Extra::default() });
+                let surplus = self.set_aside.len().saturating_sub(SET_ASIDE_KEPT);
+                self.set_aside.drain(..surplus);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Tokens {
+    /// Whether the access token ends so soon that it should be refreshed first: within a tenth of its lifetime, at most
+    /// 60 s (A14). Unknown counts as no: also when the clock stands before the token came, for then it was set back.
+    #[must_use]
+    pub fn needs_refresh(&self, now: u64) -> bool {
+        let Some(expires_at) = self.expires_at else { return false };
+        let lifetime = expires_at.saturating_sub(self.obtained_at);
+        let skew = (lifetime / 10).min(LONGEST_SKEW);
+        now >= self.obtained_at && now.saturating_add(skew) >= expires_at
+    }
+}
+
+impl Registration {
+    /// Whether the client secret has ended (RFC 7591 §3.2.1: 0 means never).
+    #[must_use]
+    pub fn has_expired(&self, now: u64) -> bool {
+        self.client_secret_expires_at.is_some_and(|end| end != 0 && end <= now)
+    }
+}
+
+/// The time, in Unix seconds.
+#[must_use]
+pub fn unix_now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs())
+}
+
+fn to_disk<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}
+
+fn to_disk_if_any<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(Secret::expose).serialize(serializer)
+}
