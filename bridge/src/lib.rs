@@ -2,6 +2,7 @@
 //! docs/architecture.md has the picture and says what each room must never know.
 
 pub mod credentials;
+pub mod oauth;
 pub mod problem;
 pub mod safe_url;
 pub mod secret;

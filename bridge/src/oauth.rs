@@ -1,0 +1,13 @@
+//! The RFCs of OAuth as an MCP client needs them, pure: one function builds a request (data in, [`http::Request`] or
+//! URL out), one judges the answer (status and bytes in, typed value or typed error out). It must never know MCP
+//! messages, the disk, a browser, a terminal, a socket or a clock; randomness is in `pkce` and `state` alone.
+//! Read `challenge` first: a sign-in walks challenge → `resource_metadata` → `server_metadata` → `registration` →
+//! `authorization` → `grant` → `token_response`.
+
+pub mod challenge;
+pub mod endpoint;
+pub mod issuer;
+pub mod pkce;
+pub mod resource;
+pub mod scope;
+pub mod state;
