@@ -4,10 +4,19 @@
 //! Read `challenge` first: a sign-in walks challenge → `resource_metadata` → `server_metadata` → `registration` →
 //! `authorization` → `grant` → `token_response`.
 
+pub mod authorization;
 pub mod challenge;
+pub mod client_authentication;
 pub mod endpoint;
+pub mod grant;
 pub mod issuer;
+mod json;
 pub mod pkce;
+pub mod registration;
+mod request;
 pub mod resource;
+pub mod resource_metadata;
 pub mod scope;
+pub mod server_metadata;
 pub mod state;
+pub mod token_response;

@@ -1,0 +1,283 @@
+//! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0): where it may be, and whether what was found
+//! may be used. It must never fetch, and never compare an issuer as a URL. Read `registration` next.
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use super::client_authentication::TokenEndpointAuthMethod;
+use super::endpoint::{Endpoint, EndpointError, UrlRule};
+use super::issuer::Issuer;
+use super::json::{self, Object};
+use super::request;
+use crate::problem::Code;
+use crate::safe_url::SafeUrl;
+use crate::untrusted::Untrusted;
+
+/// What an authorization server says of itself (RFC 8414 §2), after [`judge`]; or what is assumed of one that says
+/// nothing, see [`fallback_2025_03_26`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizationServerMetadata {
+    /// `issuer` as published, to the letter: what `iss` is compared with (RFC 9207) and credentials are stored under.
+    pub issuer: String,
+    /// Worth a warning: `issuer` has a final slash more or less than the identifier that was used (A3).
+    pub issuer_differs_by_slash: bool,
+    /// Nothing was published: the endpoints are those that MCP 2025-03-26 names, PKCE is assumed.
+    pub assumed: bool,
+    /// Where the browser goes.
+    pub authorization_endpoint: Endpoint,
+    /// Where tokens come from.
+    pub token_endpoint: Endpoint,
+    /// Where clients register (RFC 7591), if they can.
+    pub registration_endpoint: Option<Endpoint>,
+    /// Where tokens are revoked (RFC 7009), if they can be.
+    pub revocation_endpoint: Option<Endpoint>,
+    /// `scopes_supported`, for `offline_access` (A8).
+    pub scopes_supported: Option<Vec<String>>,
+    /// `grant_types_supported`, as published.
+    pub grant_types_supported: Option<Vec<String>>,
+    /// `token_endpoint_auth_methods_supported`, as published.
+    pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// An authorization response without `iss` is to be refused (RFC 9207 §2.4).
+    pub authorization_response_iss_parameter_supported: bool,
+    /// A client may be known by the URL of its metadata document.
+    pub client_id_metadata_document_supported: bool,
+}
+
+impl AuthorizationServerMetadata {
+    /// The method to register with (A6): none where the server takes it, else basic, else post. Where nothing is
+    /// published basic is the default (RFC 8414 §2), and where the server is only assumed, a public client.
+    #[must_use]
+    pub fn preferred_auth_method(&self) -> TokenEndpointAuthMethod {
+        use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, None};
+        match &self.token_endpoint_auth_methods_supported {
+            _ if self.assumed => None,
+            Option::None => ClientSecretBasic,
+            Some(methods) => [None, ClientSecretBasic, ClientSecretPost]
+                .into_iter()
+                .find(|method| methods.iter().any(|published| published == method.as_str()))
+                .unwrap_or(None),
+        }
+    }
+}
+
+/// The URLs to ask for an issuer, in MCP's order (A3): with a path RFC 8414 inserted, OpenID Connect inserted, then
+/// appended; without one RFC 8414, OpenID Connect.
+pub fn candidates(issuer: &Issuer, rule: &UrlRule) -> Result<Vec<Endpoint>, EndpointError> {
+    let path = issuer.url().path().trim_end_matches('/');
+    let mut paths = vec![
+        format!("/.well-known/oauth-authorization-server{path}"),
+        format!("/.well-known/openid-configuration{path}"),
+    ];
+    if !path.is_empty() {
+        paths.push(format!("{path}/.well-known/openid-configuration"));
+    }
+    let at = |path: &String| {
+        let mut url = issuer.url().clone();
+        url.set_path(path);
+        Endpoint::parse("authorization server metadata URL", url.as_str(), rule)
+    };
+    paths.iter().map(at).collect()
+}
+
+/// Asks for the metadata (RFC 8414 §3.1).
+#[must_use]
+pub fn request(at: &Endpoint) -> Request<Bytes> {
+    request::get(at)
+}
+
+/// Judges the answer from `at` for the issuer that was asked for (RFC 8414 §3.2, §3.3; A3, A4).
+pub fn judge(
+    at: &Endpoint,
+    issuer: &Issuer,
+    rule: &UrlRule,
+    status: StatusCode,
+    body: &[u8],
+) -> Result<AuthorizationServerMetadata, ServerMetadataError> {
+    if status != StatusCode::OK {
+        let status = status.as_u16();
+        return Err(if (400..500).contains(&status) && status != 429 {
+            ServerMetadataError::Absent { at: at.shown(), status }
+        } else {
+            ServerMetadataError::Status { at: at.shown(), status, excerpt: json::excerpt(body) }
+        });
+    }
+    let Some(object) = json::object(body) else {
+        return Err(ServerMetadataError::NotJson { at: at.shown(), excerpt: json::excerpt(body) });
+    };
+    let issuer_differs_by_slash = judge_issuer(&object, at, issuer)?;
+    judge_pkce(&object, at)?;
+    let required =
+        |name, found: Option<Endpoint>| found.ok_or_else(|| ServerMetadataError::NoEndpoint { at: at.shown(), name });
+    // The browser's rule is the stricter one: no http but on loopback, whatever `rule` says.
+    let authorization = endpoint(&object, "authorization_endpoint", &UrlRule::default())?;
+    Ok(AuthorizationServerMetadata {
+        issuer: json::text(&object, "issuer").unwrap_or_default().to_owned(),
+        issuer_differs_by_slash,
+        assumed: false,
+        authorization_endpoint: required("authorization_endpoint", authorization)?,
+        token_endpoint: required("token_endpoint", endpoint(&object, "token_endpoint", rule)?)?,
+        registration_endpoint: endpoint(&object, "registration_endpoint", rule)?,
+        revocation_endpoint: endpoint(&object, "revocation_endpoint", rule)?,
+        scopes_supported: json::texts(&object, "scopes_supported"),
+        grant_types_supported: json::texts(&object, "grant_types_supported"),
+        token_endpoint_auth_methods_supported: json::texts(&object, "token_endpoint_auth_methods_supported"),
+        authorization_response_iss_parameter_supported: json::flag(
+            &object,
+            "authorization_response_iss_parameter_supported",
+        ),
+        client_id_metadata_document_supported: json::flag(&object, "client_id_metadata_document_supported"),
+    })
+}
+
+/// What MCP 2025-03-26 assumes of a server that publishes nothing: `/authorize`, `/token` and `/register` at the
+/// upstream's origin, which is the issuer.
+pub fn fallback_2025_03_26(upstream: &Url, rule: &UrlRule) -> Result<AuthorizationServerMetadata, EndpointError> {
+    let at = |name, path, rule: &UrlRule| {
+        let mut url = upstream.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        url.set_path(path);
+        Endpoint::parse(name, url.as_str(), rule)
+    };
+    Ok(AuthorizationServerMetadata {
+        issuer: upstream.origin().ascii_serialization(),
+        issuer_differs_by_slash: false,
+        assumed: true,
+        authorization_endpoint: at("authorization_endpoint", "/authorize", &UrlRule::default())?,
+        token_endpoint: at("token_endpoint", "/token", rule)?,
+        registration_endpoint: Some(at("registration_endpoint", "/register", rule)?),
+        revocation_endpoint: None,
+        scopes_supported: None,
+        grant_types_supported: None,
+        token_endpoint_auth_methods_supported: None,
+        authorization_response_iss_parameter_supported: false,
+        client_id_metadata_document_supported: false,
+    })
+}
+
+/// RFC 8414 §3.3. True if it passes only because a final slash is forgiven.
+fn judge_issuer(object: &Object, at: &Endpoint, issuer: &Issuer) -> Result<bool, ServerMetadataError> {
+    let Some(published) = json::text(object, "issuer") else {
+        return Err(ServerMetadataError::NoIssuer { at: at.shown(), expected: Untrusted::new(issuer.as_str()) });
+    };
+    if published == issuer.as_str() {
+        return Ok(false);
+    }
+    if issuer.differs_by_final_slash(published) {
+        return Ok(true);
+    }
+    let published = Untrusted::new(published);
+    Err(ServerMetadataError::IssuerMismatch { at: at.shown(), published, expected: Untrusted::new(issuer.as_str()) })
+}
+
+/// MCP, Authorization Code Protection: without S256 in `code_challenge_methods_supported` a client must not go on.
+fn judge_pkce(object: &Object, at: &Endpoint) -> Result<(), ServerMetadataError> {
+    let methods = match object.get("code_challenge_methods_supported") {
+        None | Some(Value::Null) => return Err(ServerMetadataError::PkceAbsent { at: at.shown() }),
+        Some(Value::Array(methods)) => methods,
+        Some(_) => return Err(ServerMetadataError::PkceMalformed { at: at.shown() }),
+    };
+    if methods.iter().any(|method| method == "S256") {
+        return Ok(());
+    }
+    let published = Untrusted::new(methods.iter().map(Value::to_string).collect::<Vec<_>>().join(", "));
+    Err(ServerMetadataError::PkceWithoutS256 { at: at.shown(), published })
+}
+
+fn endpoint(object: &Object, name: &'static str, rule: &UrlRule) -> Result<Option<Endpoint>, EndpointError> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Endpoint::parse(name, text, rule).map(Some),
+        Some(other) => Err(EndpointError::NotAUrl { name, url: SafeUrl::from_text(&other.to_string()) }),
+    }
+}
+
+/// Why an answer is no usable metadata. `at` is the URL that was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the message shows")]
+pub enum ServerMetadataError {
+    /// A 4xx: there is nothing at this URL.
+    #[error("there is no authorization server metadata at `{at}` (status {status})")]
+    Absent { at: SafeUrl, status: u16 },
+    /// Another status than 200: it says nothing of what is there.
+    #[error("`{at}` answered status {status} in place of authorization server metadata: {excerpt}")]
+    Status { at: SafeUrl, status: u16, excerpt: Untrusted },
+    /// 200, but no JSON object.
+    #[error("`{at}` answered no JSON object in place of authorization server metadata: {excerpt}")]
+    NotJson { at: SafeUrl, excerpt: Untrusted },
+    /// `issuer` is absent or no string (RFC 8414 §2: required).
+    #[error("the authorization server metadata at `{at}` has no `issuer`; expected `{expected}`")]
+    NoIssuer { at: SafeUrl, expected: Untrusted },
+    /// `issuer` is another one, to the letter (RFC 8414 §3.3).
+    #[error("the authorization server metadata at `{at}` is of issuer `{published}`, not of `{expected}`")]
+    IssuerMismatch { at: SafeUrl, published: Untrusted, expected: Untrusted },
+    /// A required endpoint is absent.
+    #[error("the authorization server metadata at `{at}` has no `{name}`")]
+    NoEndpoint { at: SafeUrl, name: &'static str },
+    /// An endpoint breaks the URL rule.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// `code_challenge_methods_supported` is absent.
+    #[error(
+        "the authorization server metadata at `{at}` has no `code_challenge_methods_supported`: PKCE is unsupported"
+    )]
+    PkceAbsent { at: SafeUrl },
+    /// `code_challenge_methods_supported` does not list S256.
+    #[error("`code_challenge_methods_supported` at `{at}` is [{published}], without \"S256\"")]
+    PkceWithoutS256 { at: SafeUrl, published: Untrusted },
+    /// `code_challenge_methods_supported` is no array.
+    #[error("`code_challenge_methods_supported` at `{at}` is not a list")]
+    PkceMalformed { at: SafeUrl },
+}
+
+impl ServerMetadataError {
+    /// Whether there is no metadata at this URL. A page with status 200 is none: many sites answer every path with one.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, ServerMetadataError::Absent { .. } | ServerMetadataError::NotJson { .. })
+    }
+
+    /// Whether the next candidate is worth asking: nothing is here, or what is here is of another issuer.
+    #[must_use]
+    pub fn try_next(&self) -> bool {
+        use ServerMetadataError::{IssuerMismatch, NoIssuer};
+        self.is_absent() || matches!(self, NoIssuer { .. } | IssuerMismatch { .. })
+    }
+
+    /// The stable name.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            ServerMetadataError::Status { .. } => Code::HttpError,
+            ServerMetadataError::NoIssuer { .. } | ServerMetadataError::IssuerMismatch { .. } => Code::IssuerMismatch,
+            ServerMetadataError::Endpoint(error) => error.code(),
+            ServerMetadataError::PkceAbsent { .. }
+            | ServerMetadataError::PkceWithoutS256 { .. }
+            | ServerMetadataError::PkceMalformed { .. } => Code::PkceUnsupported,
+            _ => Code::ServerMetadataInvalid,
+        }
+    }
+
+    /// What the person can do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            ServerMetadataError::Status { .. } => "try again later; if it stays, tell the server's operator",
+            ServerMetadataError::IssuerMismatch { .. } | ServerMetadataError::NoIssuer { .. } => {
+                "do not sign in there; ask the server's operator to correct `issuer`"
+            }
+            ServerMetadataError::Endpoint(error) => error.hint(),
+            ServerMetadataError::PkceAbsent { .. }
+            | ServerMetadataError::PkceWithoutS256 { .. }
+            | ServerMetadataError::PkceMalformed { .. } => {
+                "ask the server's operator to support PKCE with S256 and to say so in the metadata"
+            }
+            _ => "ask the server's operator to correct the metadata",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
