@@ -1,1 +1,20 @@
-//! x
+//! A protected MCP server with its own OAuth authorization server in one process, for those who write MCP clients.
+//! Honest and strict by default; what is wrong on purpose has a name in [`Fault`]. It knows nothing of any client.
+//! Start with [`MockServer::builder`], then `router.rs` (every path), `authorization.rs` and `mcp.rs`.
+
+mod authorization;
+mod builder;
+mod faults;
+mod log;
+mod mcp;
+mod random;
+mod router;
+mod server;
+mod settings;
+mod state;
+
+pub use builder::MockServerBuilder;
+pub use faults::{Fault, UnknownFault};
+pub use log::{Endpoint, Seen};
+pub use server::{MockServer, StartError};
+pub use settings::{Approval, AuthMethod, Layout, ReplyForm, Settings};

@@ -1,0 +1,14 @@
+//! The authorization server: OAuth 2.1 as MCP demands it, with automatic approval.
+//! It knows tokens and clients, never an MCP message. A request walks metadata → registration → authorize → token.
+
+pub(crate) mod authorize;
+pub(crate) mod client_authentication;
+pub(crate) mod jwt;
+pub(crate) mod metadata;
+pub(crate) mod parameters;
+pub(crate) mod pkce;
+pub(crate) mod records;
+pub(crate) mod redirect_uri;
+pub(crate) mod registration;
+pub(crate) mod scope;
+pub(crate) mod token;

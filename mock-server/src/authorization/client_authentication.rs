@@ -1,0 +1,97 @@
+//! Who asks at the token endpoint: client authentication by exactly the method that was registered (RFC 6749 §2.3).
+
+use aws_lc_rs::constant_time;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use url::form_urlencoded;
+
+use crate::authorization::parameters::Parameters;
+use crate::authorization::records::{Client, Records};
+use crate::settings::AuthMethod;
+
+/// Why the client is not taken for who it says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AuthenticationFault {
+    #[error("the Authorization header is not of the Basic scheme or cannot be decoded")]
+    UnreadableHeader,
+    #[error("more than one way of client authentication is used")]
+    TwoMethods,
+    #[error("client_id is missing")]
+    NoClientId,
+    #[error("the client is not known")]
+    UnknownClient,
+    #[error("the client did not register this way of client authentication")]
+    OtherMethod,
+    #[error("the client secret is wrong")]
+    WrongSecret,
+}
+
+/// What a request says of its client.
+struct Claimed {
+    id: String,
+    secret: Option<String>,
+    method: AuthMethod,
+}
+
+/// The client, once it is proved.
+pub(crate) fn authenticated(
+    records: &Records,
+    headers: &HeaderMap,
+    form: &Parameters,
+) -> Result<Client, AuthenticationFault> {
+    let claimed = claimed(headers, form)?;
+    let client = records.client(&claimed.id).ok_or(AuthenticationFault::UnknownClient)?;
+    if client.auth_method != claimed.method {
+        return Err(AuthenticationFault::OtherMethod);
+    }
+    let (known, given) = (client.secret.as_deref().unwrap_or_default(), claimed.secret.unwrap_or_default());
+    match constant_time::verify_slices_are_equal(known.as_bytes(), given.as_bytes()) {
+        Ok(()) => Ok(client.clone()),
+        Err(_) => Err(AuthenticationFault::WrongSecret),
+    }
+}
+
+fn claimed(headers: &HeaderMap, form: &Parameters) -> Result<Claimed, AuthenticationFault> {
+    let secret = form.get("client_secret").map(str::to_owned);
+    let Some(header) = headers.get(AUTHORIZATION) else {
+        let id = form.get("client_id").ok_or(AuthenticationFault::NoClientId)?.to_owned();
+        let method = if secret.is_some() { AuthMethod::Post } else { AuthMethod::None };
+        return Ok(Claimed { id, secret, method });
+    };
+    let basic = header.to_str().ok().and_then(basic).ok_or(AuthenticationFault::UnreadableHeader)?;
+    if secret.is_some() || form.get("client_id").is_some_and(|id| id != basic.0) {
+        return Err(AuthenticationFault::TwoMethods);
+    }
+    Ok(Claimed { id: basic.0, secret: Some(basic.1), method: AuthMethod::Basic })
+}
+
+/// Both parts of a Basic header; each was form-encoded before they were joined (RFC 6749 §2.3.1).
+fn basic(header: &str) -> Option<(String, String)> {
+    let (scheme, credentials) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    Some((form_decoded(id)?, form_decoded(secret)?))
+}
+
+fn form_decoded(text: &str) -> Option<String> {
+    if text.contains(['&', '=']) {
+        return None; // form-encoding leaves neither
+    }
+    Some(form_urlencoded::parse(text.as_bytes()).next().map(|(key, _)| key.into_owned()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::basic;
+
+    #[test]
+    fn both_parts_are_form_decoded() {
+        let header = format!("Basic {}", base64::Engine::encode(&super::STANDARD, "a%3Ab+c:d%2Be"));
+        assert_eq!(basic(&header), Some(("a:b c".to_owned(), "d+e".to_owned())));
+    }
+}

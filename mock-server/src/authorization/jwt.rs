@@ -1,0 +1,156 @@
+//! Access tokens as signed JWTs (RFC 9068) and the key that signs them, made anew at each start.
+//! It judges signature, type, issuer, audience and `exp`; revocation is in `records.rs`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The media type in the header (RFC 9068 §2.1).
+const TYPE: &str = "at+jwt";
+
+/// What an access token says (RFC 9068 §2.2) and who the person is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Claims {
+    pub(crate) iss: String,
+    pub(crate) aud: String,
+    pub(crate) sub: String,
+    pub(crate) client_id: String,
+    pub(crate) scope: String,
+    /// Seconds since 1970.
+    pub(crate) exp: u64,
+    /// Seconds since 1970.
+    pub(crate) iat: u64,
+    pub(crate) jti: String,
+    pub(crate) name: String,
+    pub(crate) email: String,
+}
+
+/// No key could be made, or it signs nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The cryptographic library made no key.
+    #[error("no key pair was generated")]
+    Generate,
+    /// The JWT library refuses the key.
+    #[error("the key is of no use for JWTs: {0}")]
+    Jwt(#[from] jsonwebtoken::errors::Error),
+    /// The public key has no JSON form.
+    #[error("the public key has no JSON form: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Why a token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenFault {
+    Expired,
+    Issuer,
+    Audience,
+    Invalid,
+}
+
+/// The ES256 key pair.
+pub(crate) struct SigningKey {
+    private: EncodingKey,
+    public: DecodingKey,
+    jwk: Value,
+    id: String,
+}
+
+impl SigningKey {
+    pub(crate) fn generate() -> Result<Self, KeyError> {
+        let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+        let private = EncodingKey::from_ec_der(pair.map_err(|_| KeyError::Generate)?.as_ref());
+        let mut jwk = Jwk::from_encoding_key(&private, Algorithm::ES256)?;
+        let id = jwk.thumbprint(ThumbprintHash::SHA256)?;
+        jwk.common.key_id = Some(id.clone());
+        let public = DecodingKey::from_jwk(&jwk)?;
+        let mut jwk = serde_json::to_value(&jwk)?;
+        jwk["use"] = "sig".into();
+        Ok(SigningKey { private, public, jwk, id })
+    }
+
+    pub(crate) fn public_jwk(&self) -> &Value {
+        &self.jwk
+    }
+
+    pub(crate) fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(self.id.clone());
+        Ok(encode(&header, claims, &self.private)?)
+    }
+
+    /// The claims of a token that we signed for this audience and that has not expired (RFC 9068 §4).
+    pub(crate) fn verify(&self, token: &str, issuer: &str, audience: &str) -> Result<Claims, TokenFault> {
+        let mut rules = Validation::new(Algorithm::ES256);
+        rules.leeway = 0;
+        rules.set_issuer(&[issuer]);
+        rules.set_audience(&[audience]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let token = decode::<Claims>(token, &self.public, &rules).map_err(|error| match error.kind() {
+            ErrorKind::ExpiredSignature => TokenFault::Expired,
+            ErrorKind::InvalidIssuer => TokenFault::Issuer,
+            ErrorKind::InvalidAudience => TokenFault::Audience,
+            _ => TokenFault::Invalid,
+        })?;
+        if token.header.typ.as_deref() != Some(TYPE) {
+            return Err(TokenFault::Invalid);
+        }
+        // "on or after which": the library lets the last second pass (RFC 7519 §4.1.4).
+        if token.claims.exp <= seconds(SystemTime::now()) {
+            return Err(TokenFault::Expired);
+        }
+        Ok(token.claims)
+    }
+}
+
+/// Whole seconds since 1970.
+pub(crate) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::{Claims, SigningKey, TokenFault, seconds};
+
+    fn claims(exp: u64) -> Claims {
+        let text = str::to_owned;
+        Claims {
+            iss: text("http://as"),
+            aud: text("http://rs/mcp"),
+            sub: text("alice"),
+            client_id: text("c"),
+            scope: text("s"),
+            exp,
+            iat: 1,
+            jti: text("j"),
+            name: text("Alice"),
+            email: text("alice@example.com"),
+        }
+    }
+
+    #[test]
+    fn a_token_is_judged_by_key_issuer_audience_and_time() {
+        let (ours, theirs) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        let now = seconds(SystemTime::now());
+        let good = ours.sign(&claims(now + 60)).unwrap();
+        assert_eq!(ours.verify(&good, "http://as", "http://rs/mcp").unwrap().sub, "alice");
+        for (name, token, issuer, audience, fault) in [
+            ("another key", theirs.sign(&claims(now + 60)).unwrap(), "http://as", "http://rs/mcp", TokenFault::Invalid),
+            ("another issuer", good.clone(), "http://as2", "http://rs/mcp", TokenFault::Issuer),
+            ("another audience", good.clone(), "http://as", "http://rs", TokenFault::Audience),
+            ("this very second", ours.sign(&claims(now)).unwrap(), "http://as", "http://rs/mcp", TokenFault::Expired),
+            ("no token", "x.y.z".to_owned(), "http://as", "http://rs/mcp", TokenFault::Invalid),
+        ] {
+            assert_eq!(ours.verify(&token, issuer, audience).unwrap_err(), fault, "{name}");
+        }
+    }
+}

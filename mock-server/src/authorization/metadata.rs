@@ -1,0 +1,73 @@
+//! The three documents that anyone may read: protected resource metadata (RFC 9728), authorization server metadata
+//! (RFC 8414) and the public key (RFC 7517). They say what the other files do: change both together.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::faults::Fault;
+use crate::settings::{AuthMethod, Layout};
+use crate::state::{ServerState, Shared};
+
+/// What the faults put in the place of our own origin.
+pub(crate) const ELSEWHERE: &str = "https://elsewhere.example";
+
+/// The URL of the resource's metadata: the well-known part before the path (RFC 9728 §3.1).
+pub(crate) fn resource_metadata_url(state: &ServerState) -> String {
+    format!("{}/.well-known/oauth-protected-resource/mcp", state.issuer)
+}
+
+/// `GET /.well-known/oauth-protected-resource/mcp` (RFC 9728 §3.2).
+pub(crate) async fn protected_resource(State(state): State<Shared>) -> Response {
+    if !state.settings.protected || state.settings.layout != Layout::ProtectedResource {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let resource = if state.has(Fault::WrongResource) { format!("{ELSEWHERE}/mcp") } else { state.mcp_url.clone() };
+    Json(json!({
+        "resource": resource,
+        "authorization_servers": [state.issuer],
+        "scopes_supported": state.settings.resource_scopes(),
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Mock MCP server",
+    }))
+    .into_response()
+}
+
+/// `GET /.well-known/oauth-authorization-server` (RFC 8414 §3.2).
+pub(crate) async fn authorization_server(State(state): State<Shared>) -> Response {
+    if !state.settings.protected || !state.settings.server_metadata {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    Json(server_document(&state)).into_response()
+}
+
+/// `GET /jwks.json` (RFC 7517 §5).
+pub(crate) async fn jwks(State(state): State<Shared>) -> Json<Value> {
+    Json(json!({ "keys": [state.key.public_jwk()] }))
+}
+
+fn server_document(state: &ServerState) -> Value {
+    let issuer = &state.issuer;
+    let methods = state.settings.auth_methods().into_iter().map(AuthMethod::name).collect::<Vec<_>>();
+    let mut document = json!({
+        "issuer": if state.has(Fault::WrongIssuer) { ELSEWHERE } else { issuer },
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/jwks.json"),
+        "scopes_supported": state.settings.server_scopes(),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_methods_supported": methods,
+        "authorization_response_iss_parameter_supported": true,
+    });
+    if state.settings.registration {
+        document["registration_endpoint"] = json!(format!("{issuer}/register"));
+    }
+    if !state.has(Fault::NoPkce) {
+        document["code_challenge_methods_supported"] = json!(["S256"]);
+    }
+    document
+}

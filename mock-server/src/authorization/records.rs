@@ -1,0 +1,194 @@
+//! What the authorization server remembers: clients, codes, and families of tokens. A family is all that grew out of one
+//! authorization; it ends as a whole when a code or an old refresh token turns up twice (RFC 9700 §4.14.2).
+//! In memory only, and no request is judged here: rules that compare requests are in `token.rs`.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use crate::authorization::scope::Scope;
+use crate::settings::AuthMethod;
+
+/// A registered client.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) id: String,
+    pub(crate) secret: Option<String>,
+    pub(crate) auth_method: AuthMethod,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) grant_types: Vec<String>,
+}
+
+impl Client {
+    pub(crate) fn may_use(&self, grant_type: &str) -> bool {
+        self.grant_types.iter().any(|granted| granted == grant_type)
+    }
+}
+
+/// An authorization code and what it was issued for.
+#[derive(Clone, Debug)]
+pub(crate) struct Code {
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) challenge: String,
+    pub(crate) resource: Option<String>,
+    pub(crate) scope: Scope,
+    pub(crate) expires_at: SystemTime,
+    pub(crate) use_: CodeUse,
+}
+
+/// Whether a code was presented already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodeUse {
+    Fresh,
+    /// Presented, but the request was refused.
+    Wasted,
+    /// Presented, and these tokens were issued.
+    Redeemed(FamilyId),
+}
+
+/// The number of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FamilyId(usize);
+
+/// All tokens that grew out of one authorization.
+#[derive(Clone, Debug)]
+pub(crate) struct Family {
+    pub(crate) client_id: String,
+    pub(crate) scope: Scope,
+    pub(crate) resource: Option<String>,
+    revoked: bool,
+}
+
+/// Why an access token no longer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Revoked,
+    Expired,
+}
+
+/// Why a refresh token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefreshFault {
+    Unknown,
+    Expired,
+    Reused,
+}
+
+struct AccessToken {
+    family: FamilyId,
+    expires_at: SystemTime,
+    ended: Option<Ended>,
+}
+
+struct RefreshToken {
+    family: FamilyId,
+    expires_at: SystemTime,
+    spent: bool,
+    revoked: bool,
+}
+
+/// All records.
+#[derive(Default)]
+pub(crate) struct Records {
+    clients: HashMap<String, Client>,
+    codes: HashMap<String, Code>,
+    families: Vec<Family>,
+    access: HashMap<String, AccessToken>,
+    refresh: HashMap<String, RefreshToken>,
+    reuses: usize,
+}
+
+impl Records {
+    pub(crate) fn add_client(&mut self, client: Client) {
+        self.clients.insert(client.id.clone(), client);
+    }
+
+    pub(crate) fn client(&self, id: &str) -> Option<&Client> {
+        self.clients.get(id)
+    }
+
+    pub(crate) fn add_code(&mut self, text: String, code: Code) {
+        self.codes.insert(text, code);
+    }
+
+    pub(crate) fn code(&mut self, text: &str) -> Option<&mut Code> {
+        self.codes.get_mut(text)
+    }
+
+    pub(crate) fn start_family(&mut self, client_id: String, scope: Scope, resource: Option<String>) -> FamilyId {
+        self.families.push(Family { client_id, scope, resource, revoked: false });
+        FamilyId(self.families.len() - 1)
+    }
+
+    /// Ends every token of the family.
+    pub(crate) fn revoke_family(&mut self, id: FamilyId) {
+        if let Some(family) = self.families.get_mut(id.0) {
+            family.revoked = true;
+        }
+    }
+
+    pub(crate) fn add_access_token(&mut self, jti: String, family: FamilyId, expires_at: SystemTime) {
+        self.access.insert(jti, AccessToken { family, expires_at, ended: None });
+    }
+
+    /// `None` while the token counts.
+    pub(crate) fn access_token_end(&self, jti: &str) -> Option<Ended> {
+        let Some(token) = self.access.get(jti) else { return Some(Ended::Revoked) };
+        if self.families.get(token.family.0).is_none_or(|family| family.revoked) {
+            return Some(Ended::Revoked);
+        }
+        token.ended.or((token.expires_at <= SystemTime::now()).then_some(Ended::Expired))
+    }
+
+    pub(crate) fn add_refresh_token(&mut self, text: String, family: FamilyId, lifetime: Duration) {
+        let expires_at = SystemTime::now() + lifetime;
+        self.refresh.insert(text, RefreshToken { family, expires_at, spent: false, revoked: false });
+    }
+
+    /// The family of a refresh token that this client may use now. One that was spent ends its family.
+    pub(crate) fn refreshable(&mut self, text: &str, client: &str) -> Result<(FamilyId, Family), RefreshFault> {
+        let token = self.refresh.get(text).ok_or(RefreshFault::Unknown)?;
+        let (id, spent) = (token.family, token.spent);
+        let family = self.families.get_mut(id.0).ok_or(RefreshFault::Unknown)?;
+        if family.client_id != client {
+            return Err(RefreshFault::Unknown);
+        }
+        if spent {
+            if !family.revoked {
+                family.revoked = true;
+                self.reuses += 1;
+            }
+            return Err(RefreshFault::Reused);
+        }
+        if token.revoked || family.revoked {
+            return Err(RefreshFault::Unknown);
+        }
+        if token.expires_at <= SystemTime::now() {
+            return Err(RefreshFault::Expired);
+        }
+        Ok((id, family.clone()))
+    }
+
+    /// Marks a refresh token as used: from now on it is an old one.
+    pub(crate) fn spend_refresh_token(&mut self, text: &str) {
+        if let Some(token) = self.refresh.get_mut(text) {
+            token.spent = true;
+        }
+    }
+
+    pub(crate) fn end_access_tokens(&mut self, how: Ended) {
+        for token in self.access.values_mut() {
+            token.ended = Some(how);
+        }
+    }
+
+    pub(crate) fn end_refresh_tokens(&mut self) {
+        for token in self.refresh.values_mut() {
+            token.revoked = true;
+        }
+    }
+
+    pub(crate) fn families_revoked(&self) -> usize {
+        self.reuses
+    }
+}

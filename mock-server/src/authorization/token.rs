@@ -1,0 +1,214 @@
+//! The token endpoint (RFC 6749 §3.2): codes and refresh tokens in, signed access tokens out.
+//! Refresh tokens rotate at each use; what turns up twice ends its whole family (RFC 9700 §4.14.2).
+
+use std::time::{Duration, SystemTime};
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use crate::authorization::client_authentication::{AuthenticationFault, authenticated};
+use crate::authorization::jwt::{Claims, seconds};
+use crate::authorization::parameters::Parameters;
+use crate::authorization::pkce;
+use crate::authorization::records::{Client, Code, CodeUse, FamilyId, Records, RefreshFault};
+use crate::authorization::scope::Scope;
+use crate::random;
+use crate::state::{ServerState, Shared};
+
+/// The only person of this server: subject, name, mail address.
+const PERSON: (&str, &str, &str) = ("alice", "Alice Example", "alice@example.com");
+
+/// A refusal (RFC 6749 §5.2).
+struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    description: String,
+}
+
+fn refusal(code: &'static str, description: impl Into<String>) -> Refusal {
+    Refusal { status: StatusCode::BAD_REQUEST, code, description: description.into() }
+}
+
+fn server_error(error: impl ToString) -> Refusal {
+    Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, code: "server_error", description: error.to_string() }
+}
+
+/// `POST /token` (RFC 6749 §4.1.3, §6).
+pub(crate) async fn token(
+    State(state): State<Shared>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let answer = match answer(&state, query.as_deref(), &headers, &body) {
+        Ok(document) => Json(document).into_response(),
+        Err(refusal) => refused(&state, &refusal),
+    };
+    ([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], answer).into_response()
+}
+
+fn refused(state: &ServerState, refusal: &Refusal) -> Response {
+    let body = json!({ "error": refusal.code, "error_description": state.words(&refusal.description) });
+    let mut response = (refusal.status, Json(body)).into_response();
+    if refusal.status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token endpoint\""));
+    }
+    response
+}
+
+fn answer(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if content_type.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
+        return Err(refusal("invalid_request", "the body must be application/x-www-form-urlencoded"));
+    }
+    if query.is_some_and(|query| !query.is_empty()) {
+        return Err(refusal("invalid_request", "parameters belong into the body, not into the URL"));
+    }
+    let form = Parameters::parse(body);
+    if let Some(name) = form.repeated() {
+        return Err(refusal("invalid_request", format!("{name} is repeated")));
+    }
+    // One lock for the whole request: two that present the same code or token must not both win.
+    let mut records = state.records();
+    let client = authenticated(&records, headers, &form).map_err(|fault| unauthenticated(fault, headers))?;
+    match form.get("grant_type") {
+        Some(grant @ ("authorization_code" | "refresh_token")) if !client.may_use(grant) => {
+            Err(refusal("unauthorized_client", format!("the client did not register the grant type {grant}")))
+        }
+        Some("authorization_code") => redeem_code(state, &mut records, &client, &form),
+        Some("refresh_token") => refresh(state, &mut records, &client, &form),
+        Some(other) => Err(refusal("unsupported_grant_type", format!("the grant type {other} is not supported"))),
+        None => Err(refusal("invalid_request", "grant_type is missing")),
+    }
+}
+
+/// RFC 6749 §5.2: 401 is due to a client that used the header.
+fn unauthenticated(fault: AuthenticationFault, headers: &HeaderMap) -> Refusal {
+    if fault == AuthenticationFault::TwoMethods {
+        return refusal("invalid_request", fault.to_string());
+    }
+    let by_header = headers.contains_key(http::header::AUTHORIZATION);
+    let status = if by_header { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+    Refusal { status, code: "invalid_client", description: fault.to_string() }
+}
+
+/// RFC 6749 §4.1.3 with RFC 7636 §4.6. A code that was presented once is gone, whatever came of it.
+fn redeem_code(
+    state: &ServerState,
+    records: &mut Records,
+    client: &Client,
+    form: &Parameters,
+) -> Result<Value, Refusal> {
+    let text = form.get("code").ok_or_else(|| refusal("invalid_request", "code is missing"))?;
+    let code = records.code(text).filter(|code| code.client_id == client.id);
+    let code = code.ok_or_else(|| refusal("invalid_grant", "the code is not known, or is another client's"))?;
+    let before = std::mem::replace(&mut code.use_, CodeUse::Wasted);
+    let code = code.clone();
+    match before {
+        CodeUse::Fresh => {}
+        CodeUse::Wasted => return Err(refusal("invalid_grant", "the code was presented before")),
+        CodeUse::Redeemed(family) => {
+            records.revoke_family(family);
+            return Err(refusal("invalid_grant", "the code was used before; its tokens are revoked"));
+        }
+    }
+    judge_code(&code, form)?;
+    let family = records.start_family(client.id.clone(), code.scope.clone(), code.resource);
+    if let Some(code) = records.code(text) {
+        code.use_ = CodeUse::Redeemed(family);
+    }
+    issue(state, records, client, family, &code.scope)
+}
+
+fn judge_code(code: &Code, form: &Parameters) -> Result<(), Refusal> {
+    if code.expires_at <= SystemTime::now() {
+        return Err(refusal("invalid_grant", "the code has expired"));
+    }
+    if form.get("redirect_uri") != Some(code.redirect_uri.as_str()) {
+        return Err(refusal("invalid_grant", "redirect_uri is not the one of the authorization request"));
+    }
+    let verifier = form.get("code_verifier");
+    let verifier = verifier.ok_or_else(|| refusal("invalid_request", "code_verifier is missing"))?;
+    if !pkce::is_verified(verifier, &code.challenge) {
+        return Err(refusal("invalid_grant", "code_verifier does not belong to code_challenge"));
+    }
+    judge_resource(code.resource.as_deref(), form.get("resource"))
+}
+
+/// RFC 8707 §2.2: the resource of the authorization, no other and not none.
+fn judge_resource(granted: Option<&str>, asked: Option<&str>) -> Result<(), Refusal> {
+    if granted == asked {
+        return Ok(());
+    }
+    let (granted, asked) = (granted.unwrap_or("none"), asked.unwrap_or("none"));
+    Err(refusal("invalid_target", format!("the authorization was for the resource {granted}, not for {asked}")))
+}
+
+/// RFC 6749 §6. The old token counts as spent only when the whole request is right.
+fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &Parameters) -> Result<Value, Refusal> {
+    let text = form.get("refresh_token").ok_or_else(|| refusal("invalid_request", "refresh_token is missing"))?;
+    let found = records.refreshable(text, &client.id).map_err(|fault| match fault {
+        RefreshFault::Unknown => {
+            refusal("invalid_grant", "the refresh token is not known, revoked, or another client's")
+        }
+        RefreshFault::Expired => refusal("invalid_grant", "the refresh token has expired"),
+        RefreshFault::Reused => refusal("invalid_grant", "the refresh token was used before; its family is revoked"),
+    });
+    let (id, family) = found?;
+    judge_resource(family.resource.as_deref(), form.get("resource"))?;
+    let scope = match form.get("scope") {
+        None => family.scope,
+        Some(asked) => Scope::parse(asked)
+            .filter(|asked| asked.is_within(&family.scope))
+            .ok_or_else(|| refusal("invalid_scope", format!("the granted scope is: {}", family.scope)))?,
+    };
+    records.spend_refresh_token(text);
+    issue(state, records, client, id, &scope)
+}
+
+/// RFC 6749 §5.1.
+fn issue(
+    state: &ServerState,
+    records: &mut Records,
+    client: &Client,
+    family: FamilyId,
+    scope: &Scope,
+) -> Result<Value, Refusal> {
+    let lifetime = state.settings.access_token_lifetime;
+    let now = SystemTime::now();
+    let jti = random::token().map_err(server_error)?;
+    let claims = Claims {
+        iss: state.issuer.clone(),
+        aud: state.mcp_url.clone(),
+        sub: PERSON.0.to_owned(),
+        client_id: client.id.clone(),
+        scope: scope.to_string(),
+        // Rounded up: the record ends the token on time, to the millisecond.
+        exp: seconds(now + lifetime + Duration::from_secs(1)),
+        iat: seconds(now),
+        jti: jti.clone(),
+        name: PERSON.1.to_owned(),
+        email: PERSON.2.to_owned(),
+    };
+    let access_token = state.key.sign(&claims).map_err(server_error)?;
+    records.add_access_token(jti, family, now + lifetime);
+    state.remember_secret(&access_token);
+    let mut document = json!({
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": lifetime.as_secs(),
+        "scope": scope.to_string(),
+    });
+    if client.may_use("refresh_token") {
+        let refresh_token = random::token().map_err(server_error)?;
+        state.remember_secret(&refresh_token);
+        records.add_refresh_token(refresh_token.clone(), family, state.settings.refresh_token_lifetime);
+        document["refresh_token"] = json!(refresh_token);
+    }
+    Ok(document)
+}

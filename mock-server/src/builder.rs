@@ -1,0 +1,123 @@
+//! The builder: one setter for each setting, by value, so that a test reads as one sentence.
+//! It only fills [`Settings`]; `server.rs` starts what it describes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::faults::Fault;
+use crate::server::{MockServer, StartError};
+use crate::settings::{Approval, AuthMethod, Layout, ReplyForm, Settings};
+
+/// Describes a server that is not started yet; made by [`MockServer::builder`].
+#[derive(Clone, Debug, Default)]
+pub struct MockServerBuilder {
+    settings: Settings,
+}
+
+impl MockServerBuilder {
+    /// Replaces all settings at once.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Lifetime of access tokens (default 1 h).
+    #[must_use]
+    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.access_token_lifetime = lifetime;
+        self
+    }
+
+    /// Lifetime of each refresh token (default 30 days).
+    #[must_use]
+    pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.refresh_token_lifetime = lifetime;
+        self
+    }
+
+    /// Lifetime of authorization codes (default 60 s).
+    #[must_use]
+    pub fn authorization_code_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.authorization_code_lifetime = lifetime;
+        self
+    }
+
+    /// How requests are answered when a tool does not need a stream (default JSON).
+    #[must_use]
+    pub fn reply(mut self, reply: ReplyForm) -> Self {
+        self.settings.reply = reply;
+        self
+    }
+
+    /// Where a client finds the authorization server (default: by RFC 9728).
+    #[must_use]
+    pub fn layout(mut self, layout: Layout) -> Self {
+        self.settings.layout = layout;
+        self
+    }
+
+    /// Serves no RFC 8414 metadata.
+    #[must_use]
+    pub fn no_server_metadata(mut self) -> Self {
+        self.settings.server_metadata = false;
+        self
+    }
+
+    /// The only client authentication that is granted and taken (default: any of the three).
+    #[must_use]
+    pub fn token_endpoint_auth_method(mut self, method: AuthMethod) -> Self {
+        self.settings.token_endpoint_auth_method = Some(method);
+        self
+    }
+
+    /// Whether RFC 7591 registration is offered (default yes).
+    #[must_use]
+    pub fn registration(mut self, offered: bool) -> Self {
+        self.settings.registration = offered;
+        self
+    }
+
+    /// What the person says at the authorization endpoint (default yes to everything valid).
+    #[must_use]
+    pub fn auto_approve(mut self, approval: Approval) -> Self {
+        self.settings.approval = approval;
+        self
+    }
+
+    /// Whether the MCP endpoint demands a token (default yes).
+    #[must_use]
+    pub fn protected(mut self, protected: bool) -> Self {
+        self.settings.protected = protected;
+        self
+    }
+
+    /// Demands a further scope for one tool; a token without it gets 403 `insufficient_scope`.
+    #[must_use]
+    pub fn tool_scope(mut self, tool: impl Into<String>, scope: impl Into<String>) -> Self {
+        self.settings.tool_scopes.insert(tool.into(), scope.into());
+        self
+    }
+
+    /// Adds something that is wrong on purpose.
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.settings.faults.push(fault);
+        self
+    }
+
+    /// Where to listen (default 127.0.0.1, a free port).
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.settings.listen = address;
+        self
+    }
+
+    /// Starts the server on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`]: the address cannot be had, or no signing key can be made.
+    pub async fn start(self) -> Result<MockServer, StartError> {
+        MockServer::start(self.settings).await
+    }
+}

@@ -1,0 +1,113 @@
+//! What the server does wrong on purpose, each by a name: one table, read by the binary's `--list-faults` too.
+//! A fault changes one thing of an honest answer. Those of HTTP bodies are in `faults/body.rs`, those of whole answers
+//! in `faults/answer.rs`; the others stand where the honest value is made (search for `state.has(Fault::`).
+
+pub(crate) mod answer;
+pub(crate) mod body;
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Words that no client may show as they are: a terminal's title escape, newlines, a C1 code, bidi controls.
+pub(crate) const EVIL_WORDS: &str = "evil \u{1b}]0;owned\u{7}\u{1b}[31m\r\n\u{9b}2J\u{202e}txt\u{2066}\u{2028}words";
+
+/// Defines the enum and its table in one place, so that no fault can lack a name or a sentence.
+macro_rules! faults {
+    ($($variant:ident, $name:literal, $sentence:literal;)*) => {
+        /// Something that is wrong on purpose. Its documentation is its [`Fault::sentence`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Fault {
+            $(#[doc = $sentence] $variant,)*
+        }
+
+        /// Every fault with its name and its sentence.
+        const TABLE: &[(Fault, &str, &str)] = &[$((Fault::$variant, $name, $sentence),)*];
+    };
+}
+
+faults! {
+    WrongIssuer, "wrong-issuer", "the authorization server metadata names another issuer";
+    WrongResource, "wrong-resource", "the resource metadata names a resource on another origin";
+    NoPkce, "no-pkce", "the authorization server metadata lacks code_challenge_methods_supported";
+    WrongIss, "wrong-iss", "the authorization response comes with another issuer's iss";
+    NoIss, "no-iss", "the authorization response lacks the iss that the metadata promises";
+    HtmlMcp, "html-mcp", "the MCP endpoint answers 200 with an HTML page";
+    HtmlError, "html-error", "the MCP endpoint answers 500 with an HTML page";
+    RegistrationRefused, "registration-refused", "registration is refused with invalid_redirect_uri";
+    TokenEndpointDown, "token-endpoint-down", "the token endpoint answers 503";
+    TokenHtml, "token-html", "the token endpoint answers 200 with an HTML page";
+    StreamCut, "stream-cut", "the event stream of a reply ends before its response (initialize is spared)";
+    Mcp503, "mcp-503", "the MCP endpoint answers 503";
+    RejectsEveryToken, "rejects-every-token", "the MCP endpoint answers 401 to fresh tokens too";
+    RedirectMcp, "redirect-mcp", "the MCP endpoint redirects (307) to another origin";
+    PrettyJson, "pretty-json", "JSON bodies are printed over several lines";
+    MultiLineData, "multi-line-data", "replies are event streams, their data split over several lines that end in CRLF";
+    EvilWords, "evil-words", "error texts carry terminal escapes, newlines and bidi characters";
+    NoSession, "no-session", "initialize gives no session id, none is asked for";
+    Get405, "get-405", "there is no standalone stream: GET is answered 405";
+    BatchReply, "batch-reply", "replies come in an array";
+    Drip, "drip", "bodies come a byte at a time";
+    Gzip, "gzip", "bodies are gzip-encoded for those who accept it";
+    Empty200, "empty-200", "the MCP endpoint answers 200 with nothing";
+}
+
+impl Fault {
+    /// Every fault.
+    pub fn all() -> impl Iterator<Item = Fault> {
+        TABLE.iter().map(|(fault, _, _)| *fault)
+    }
+
+    /// The name, in kebab-case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    /// What is wrong, as a sentence without capital and dot.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        self.row().2
+    }
+
+    fn row(self) -> (Fault, &'static str, &'static str) {
+        // The macro makes a row for each variant, in order.
+        TABLE[self as usize]
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No fault has this name.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no fault `{0}`")]
+pub struct UnknownFault(String);
+
+impl FromStr for Fault {
+    type Err = UnknownFault;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFault> {
+        Fault::all().find(|fault| fault.name() == name).ok_or_else(|| UnknownFault(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fault;
+
+    #[test]
+    fn each_fault_is_found_by_its_own_name() {
+        for fault in Fault::all() {
+            assert_eq!(fault.name().parse::<Fault>().unwrap(), fault);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused() {
+        assert!("wrong-planet".parse::<Fault>().is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! The resource server's gate: a bearer token from the `Authorization` header and nowhere else (RFC 6750, RFC 9728 §5.1).
+
+use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use url::form_urlencoded;
+
+use crate::authorization::jwt::{Claims, TokenFault};
+use crate::authorization::metadata::resource_metadata_url;
+use crate::authorization::records::Ended;
+use crate::authorization::scope::Scope;
+use crate::faults::Fault;
+use crate::settings::{Layout, MCP_SCOPE};
+use crate::state::ServerState;
+
+/// Why a request is not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denial {
+    #[error("no access token was sent")]
+    NoToken,
+    #[error("the access token belongs into the Authorization header")]
+    TokenInUrl,
+    #[error("the Authorization header is not of the Bearer scheme")]
+    OtherScheme,
+    #[error("the access token is not one of this server")]
+    Invalid,
+    #[error("the access token is of another issuer")]
+    Issuer,
+    #[error("the access token is for another audience")]
+    Audience,
+    #[error("the access token expired")]
+    Expired,
+    #[error("the access token was revoked")]
+    Revoked,
+    #[error("the scope {0} is needed")]
+    InsufficientScope(String),
+}
+
+/// The token's claims; `None` on an unprotected server.
+pub(crate) fn admitted(
+    state: &ServerState,
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<Option<Claims>, Denial> {
+    if !state.settings.protected {
+        return Ok(None);
+    }
+    let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    if query.into_iter().any(|(name, _)| name == "access_token") {
+        return Err(Denial::TokenInUrl);
+    }
+    let header = headers.get(AUTHORIZATION).ok_or(Denial::NoToken)?;
+    let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Denial::OtherScheme)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Denial::OtherScheme);
+    }
+    let claims = state.key.verify(token, &state.issuer, &state.mcp_url).map_err(|fault| match fault {
+        TokenFault::Expired => Denial::Expired,
+        TokenFault::Issuer => Denial::Issuer,
+        TokenFault::Audience => Denial::Audience,
+        TokenFault::Invalid => Denial::Invalid,
+    })?;
+    match state.records().access_token_end(&claims.jti) {
+        Some(Ended::Revoked) => return Err(Denial::Revoked),
+        Some(Ended::Expired) => return Err(Denial::Expired),
+        None => {}
+    }
+    if state.has(Fault::RejectsEveryToken) {
+        return Err(Denial::Invalid);
+    }
+    has_scope(&claims, MCP_SCOPE)?;
+    Ok(Some(claims))
+}
+
+/// Whether the token is good for this scope.
+pub(crate) fn has_scope(claims: &Claims, scope: &str) -> Result<(), Denial> {
+    let granted = Scope::parse(&claims.scope).is_some_and(|granted| granted.contains(scope));
+    if granted { Ok(()) } else { Err(Denial::InsufficientScope(scope.to_owned())) }
+}
+
+/// The response with its challenge (RFC 6750 §3): no error code for who sent no token.
+pub(crate) fn denied(state: &ServerState, denial: &Denial) -> Response {
+    let (status, code) = match denial {
+        Denial::NoToken => (StatusCode::UNAUTHORIZED, None),
+        Denial::TokenInUrl => (StatusCode::BAD_REQUEST, Some("invalid_request")),
+        Denial::InsufficientScope(_) => (StatusCode::FORBIDDEN, Some("insufficient_scope")),
+        _ => (StatusCode::UNAUTHORIZED, Some("invalid_token")),
+    };
+    let mut parameters = Vec::new();
+    if let Some(code) = code {
+        parameters.push(format!("error=\"{code}\""));
+        parameters.push(format!("error_description=\"{}\"", state.words(&denial.to_string())));
+    }
+    if state.settings.layout == Layout::ProtectedResource {
+        parameters.push(format!("resource_metadata=\"{}\"", resource_metadata_url(state)));
+    }
+    let scope = if let Denial::InsufficientScope(scope) = denial { scope } else { MCP_SCOPE };
+    parameters.push(format!("scope=\"{scope}\""));
+    // HTTP allows no ASCII control character here: evil words lose those, and keep the others.
+    let challenge = format!("Bearer {}", parameters.join(", ")).replace(|c: char| c.is_ascii_control(), "");
+    let mut response = (status, state.words(&denial.to_string())).into_response();
+    if let Ok(challenge) = HeaderValue::from_bytes(challenge.as_bytes()) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}

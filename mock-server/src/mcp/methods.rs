@@ -1,0 +1,122 @@
+//! The methods: what each request is answered, as JSON text. Nothing here knows HTTP.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use crate::authorization::jwt::Claims;
+use crate::mcp::message::{self, INVALID_PARAMS, METHOD_NOT_FOUND, Request};
+use crate::mcp::session::{Session, VERSIONS};
+use crate::mcp::stream::Outlet;
+use crate::mcp::tools;
+use crate::state::Shared;
+
+/// A JSON-RPC error.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct RpcError {
+    pub(crate) code: i32,
+    pub(crate) message: String,
+}
+
+/// Wrong parameters (−32602).
+pub(crate) fn invalid_params(message: impl Into<String>) -> RpcError {
+    RpcError { code: INVALID_PARAMS, message: message.into() }
+}
+
+/// Everything that a running request may use.
+pub(crate) struct Call {
+    pub(crate) state: Shared,
+    pub(crate) session: Arc<Session>,
+    pub(crate) claims: Option<Claims>,
+    pub(crate) outlet: Outlet,
+}
+
+/// A request that outlives the body it came in.
+pub(crate) struct OwnedRequest {
+    pub(crate) id: String,
+    pub(crate) method: String,
+    pub(crate) params: Option<Box<RawValue>>,
+}
+
+impl From<&Request<'_>> for OwnedRequest {
+    fn from(request: &Request<'_>) -> Self {
+        OwnedRequest {
+            id: request.id.get().to_owned(),
+            method: request.method.clone().into_owned(),
+            params: request.params.map(ToOwned::to_owned),
+        }
+    }
+}
+
+/// The response to a request other than `initialize`, as text.
+pub(crate) async fn response(call: &Call, request: &OwnedRequest) -> String {
+    match answer(call, request).await {
+        Ok(result) => message::result(&request.id, &result),
+        Err(error) => message::error(Some(&request.id), error.code, &call.state.words(&error.message)),
+    }
+}
+
+async fn answer(call: &Call, request: &OwnedRequest) -> Result<String, RpcError> {
+    let params = request.params.as_deref();
+    match request.method.as_str() {
+        "ping" => Ok("{}".to_owned()),
+        "tools/list" => Ok(json!({ "tools": tools::list(call.session.version) }).to_string()),
+        "tools/call" => tools::call(call, params).await,
+        "logging/setLevel" => set_level(call, params),
+        other => Err(RpcError { code: METHOD_NOT_FOUND, message: format!("there is no method {other}") }),
+    }
+}
+
+fn set_level(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
+    #[derive(Deserialize)]
+    struct Params {
+        level: String,
+    }
+    let params = parsed::<Params>(params)?;
+    if call.session.set_level(&params.level) {
+        Ok("{}".to_owned())
+    } else {
+        Err(invalid_params(format!("there is no log level {}", params.level)))
+    }
+}
+
+/// What `initialize` brings (MCP 2025-11-25, lifecycle).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InitializeParams {
+    protocol_version: String,
+    capabilities: Map<String, Value>,
+    client_info: ClientInfo,
+}
+
+#[derive(Deserialize)]
+struct ClientInfo {
+    #[serde(rename = "name")]
+    _name: String,
+    #[serde(rename = "version")]
+    _version: String,
+}
+
+/// Agrees on a revision: the client's, or else our newest. The session and the result.
+pub(crate) fn initialize(params: Option<&RawValue>, claims: Option<&Claims>) -> Result<(Session, String), RpcError> {
+    let params = parsed::<InitializeParams>(params)?;
+    let _ = params.client_info;
+    let asked = VERSIONS.into_iter().find(|version| *version == params.protocol_version);
+    let version = asked.unwrap_or(VERSIONS[0]);
+    let result = json!({
+        "protocolVersion": version,
+        "capabilities": { "tools": { "listChanged": true }, "logging": {} },
+        "serverInfo": { "name": "mcp-mock-server", "title": "Mock MCP server", "version": env!("CARGO_PKG_VERSION") },
+        "instructions": "Weather, files and a profile, all made up.",
+    });
+    Ok((Session::new(version, params.capabilities.contains_key("elicitation"), claims), result.to_string()))
+}
+
+/// The parameters as a type of their own; absent ones are an empty object.
+pub(crate) fn parsed<'a, T: Deserialize<'a>>(params: Option<&'a RawValue>) -> Result<T, RpcError> {
+    let text = params.map_or("{}", RawValue::get);
+    serde_json::from_str(text).map_err(|error| invalid_params(error.to_string()))
+}

@@ -1,0 +1,95 @@
+//! The tools: one table with names, descriptions and schemas, and the way to each. The everyday ones are in
+//! `tools/everyday.rs`, those made for tests of clients in `tools/trials.rs`.
+
+mod everyday;
+mod trials;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::mcp::message::quoted;
+use crate::mcp::methods::{Call, RpcError, invalid_params, parsed};
+
+/// `params` of `tools/call`.
+#[derive(Deserialize)]
+pub(crate) struct CallParams<'a> {
+    name: String,
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta<'a> {
+    #[serde(borrow)]
+    progress_token: Option<&'a RawValue>,
+}
+
+/// The tool that a `tools/call` is for.
+pub(crate) fn name_of(params: Option<&RawValue>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Name {
+        name: String,
+    }
+    parsed::<Name>(params).ok().map(|named| named.name)
+}
+
+/// Whether a tool sends messages before its response, and so needs a stream.
+pub(crate) fn talks(name: &str) -> bool {
+    matches!(name, "progress" | "ask")
+}
+
+/// The tools as `tools/list` shows them; titles came with revision 2025-06-18.
+pub(crate) fn list(version: &str) -> Value {
+    let mut tools = everyday::table();
+    tools.extend(trials::table());
+    if version == "2025-03-26" {
+        for tool in &mut tools {
+            tool.as_object_mut().map(|tool| tool.remove("title"));
+        }
+    }
+    Value::from(tools)
+}
+
+fn tool(name: &str, title: &str, description: &str, schema: &Value) -> Value {
+    json!({ "name": name, "title": title, "description": description, "inputSchema": schema })
+}
+
+/// The result of `tools/call`.
+pub(crate) async fn call(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
+    let params = parsed::<CallParams<'_>>(params)?;
+    let arguments = params.arguments.map_or("{}", RawValue::get);
+    if !arguments.starts_with('{') {
+        return Err(invalid_params("arguments must be an object"));
+    }
+    Ok(match params.name.as_str() {
+        "get_weather" => everyday::get_weather(arguments),
+        "list_files" => everyday::list_files(arguments),
+        "get_user_profile" => everyday::get_user_profile(call.claims.as_ref()),
+        "slow" => trials::slow(call, arguments).await,
+        "progress" => trials::progress(call, arguments, params.meta.and_then(|meta| meta.progress_token)).await,
+        "ask" => trials::ask(call, arguments).await,
+        "echo" => content(arguments, arguments),
+        "announce" => trials::announce(call).await,
+        other => return Err(invalid_params(format!("there is no tool {other}"))),
+    })
+}
+
+/// A result with a text and the same as a structure, both given as they are to be read; the structure is JSON.
+fn content(text: &str, structure: &str) -> String {
+    format!(r#"{{"content":[{{"type":"text","text":{}}}],"structuredContent":{structure}}}"#, quoted(text))
+}
+
+/// A result that says that the tool could not do it.
+fn failure(text: &str) -> String {
+    json!({ "content": [{ "type": "text", "text": text }], "isError": true }).to_string()
+}
+
+/// The arguments as a type of their own; wrong ones are the tool's failure, so that a model can mend its call
+/// (MCP 2025-11-25, tools, error handling).
+fn understood<'a, T: Deserialize<'a>>(arguments: &'a str) -> Result<T, String> {
+    serde_json::from_str(arguments).map_err(|error| failure(&format!("these arguments are wrong: {error}")))
+}

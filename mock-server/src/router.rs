@@ -1,0 +1,111 @@
+//! Every path of the server and the layers around all of them: request ids, traces, limits, panics, and the log.
+//! Secrets are kept out of traces: sensitive headers are marked and queries are not traced.
+
+use std::any::Any;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::sensitive_headers::{SetSensitiveRequestHeadersLayer, SetSensitiveResponseHeadersLayer};
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+use url::form_urlencoded;
+
+use crate::authorization::{authorize, metadata, registration, token};
+use crate::faults;
+use crate::log::{Endpoint, Seen};
+use crate::mcp::endpoint;
+use crate::mcp::session::SESSION_HEADER;
+use crate::random;
+use crate::state::Shared;
+
+/// The whole server as one service.
+pub(crate) fn router(state: Shared) -> Router {
+    let sensitive = [AUTHORIZATION, COOKIE, HeaderName::from_static(SESSION_HEADER)];
+    Router::new()
+        .route("/.well-known/oauth-protected-resource/mcp", get(metadata::protected_resource))
+        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
+        .route("/jwks.json", get(metadata::jwks))
+        .route("/register", post(registration::register))
+        .route("/authorize", get(authorize::authorize))
+        .route("/token", post(token::token))
+        .route("/mcp", any(endpoint::mcp))
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(from_fn_with_state(state.clone(), observe))
+        .layer(RequestBodyLimitLayer::new(state.settings.body_limit))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, state.settings.request_timeout))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(SetSensitiveResponseHeadersLayer::new([WWW_AUTHENTICATE, HeaderName::from_static(SESSION_HEADER)]))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(SetRequestIdLayer::x_request_id(RandomId))
+        .layer(SetSensitiveRequestHeadersLayer::new(sensitive))
+        .with_state(state)
+}
+
+/// Writes the log and lets the faults in: those that answer instead of us, then those that change a body.
+async fn observe(State(state): State<Shared>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, state.settings.body_limit).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let seen = Seen {
+        endpoint: Endpoint::of_path(parts.uri.path()),
+        method: parts.method.clone(),
+        path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        headers: parts.headers.clone(),
+        body: body.to_vec(),
+        status: 0,
+        form: parameters(parts.uri.query(), parts.headers.get(CONTENT_TYPE), &body),
+    };
+    for name in ["state", "code_verifier"] {
+        if let Some(secret) = seen.param(name) {
+            state.remember_secret(secret);
+        }
+    }
+    let endpoint = seen.endpoint;
+    let headers = parts.headers.clone();
+    let index = state.log.arrived(seen);
+    let response = match faults::answer::instead(&state, endpoint) {
+        Some(wrong) => wrong,
+        None => next.run(Request::from_parts(parts, Body::from(body))).await,
+    };
+    let response = faults::body::altered(&state, &headers, response).await;
+    state.log.answered(index, response.status().as_u16());
+    response
+}
+
+fn parameters(query: Option<&str>, content_type: Option<&HeaderValue>, body: &[u8]) -> Vec<(String, String)> {
+    let mut parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect::<Vec<_>>();
+    if content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded")) {
+        parameters.extend(form_urlencoded::parse(body).into_owned());
+    }
+    parameters
+}
+
+fn span(request: &http::Request<Body>) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+#[derive(Clone, Copy)]
+struct RandomId;
+
+impl MakeRequestId for RandomId {
+    fn make_request_id<B>(&mut self, _: &http::Request<B>) -> Option<RequestId> {
+        let id = random::token().ok()?;
+        HeaderValue::from_str(&id).ok().map(RequestId::new)
+    }
+}

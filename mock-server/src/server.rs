@@ -1,0 +1,205 @@
+//! A running server: its start, its end, and the door through which a test looks at it and changes it.
+//! Connections live in one task; when that ends, so do they. Paths are in `router.rs`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::authorization::jwt::{KeyError, SigningKey};
+use crate::authorization::records::Ended;
+use crate::builder::MockServerBuilder;
+use crate::faults::Fault;
+use crate::log::{Endpoint, Seen};
+use crate::router::router;
+use crate::settings::Settings;
+use crate::state::{ServerState, Shared};
+
+/// A running server; dropping it stops it and closes its connections.
+pub struct MockServer {
+    address: SocketAddr,
+    state: Shared,
+    connections: JoinHandle<()>,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No signing key.
+    #[error("no signing key: {0}")]
+    Key(#[from] KeyError),
+}
+
+impl MockServer {
+    /// Describes a server; `.start().await` runs it.
+    #[must_use]
+    pub fn builder() -> MockServerBuilder {
+        MockServerBuilder::default()
+    }
+
+    pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
+        let wanted = settings.listen;
+        let not_listening = |source| StartError::Listen { address: wanted, source };
+        let listener = TcpListener::bind(wanted).await.map_err(not_listening)?;
+        let address = listener.local_addr().map_err(not_listening)?;
+        let state = Arc::new(ServerState::new(settings, format!("http://{address}"), SigningKey::generate()?));
+        let connections = tokio::spawn(serve(listener, router(state.clone())));
+        Ok(MockServer { address, state, connections })
+    }
+
+    /// The MCP endpoint: `http://127.0.0.1:PORT/mcp`.
+    #[must_use]
+    pub fn mcp_url(&self) -> String {
+        self.state.mcp_url.clone()
+    }
+
+    /// The authorization server's issuer, the same origin: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        self.state.issuer.clone()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Every HTTP request seen so far, in order of arrival.
+    #[must_use]
+    pub fn log(&self) -> Vec<Seen> {
+        self.state.log.all()
+    }
+
+    /// How many requests an endpoint got so far.
+    #[must_use]
+    pub fn count(&self, endpoint: Endpoint) -> usize {
+        self.state.log.count(endpoint)
+    }
+
+    /// Waits until the log satisfies the condition.
+    ///
+    /// # Panics
+    /// After 20 s, with the log.
+    pub async fn wait_for(&self, condition: impl Fn(&[Seen]) -> bool) {
+        if let Err(log) = self.state.log.wait_for(condition).await {
+            panic!("what was waited for did not happen; seen so far:\n{log}");
+        }
+    }
+
+    /// Every access token issued so far is refused from now on.
+    pub fn revoke_access_tokens(&self) {
+        self.state.records().end_access_tokens(Ended::Revoked);
+    }
+
+    /// As [`MockServer::revoke_access_tokens`], but the challenge says that they expired.
+    pub fn expire_access_tokens(&self) {
+        self.state.records().end_access_tokens(Ended::Expired);
+    }
+
+    /// Every refresh token issued so far is refused from now on (`invalid_grant`). Not counted as reuse.
+    pub fn revoke_refresh_tokens(&self) {
+        self.state.records().end_refresh_tokens();
+    }
+
+    /// Replaces all faults by this one, or by none.
+    pub fn set_fault(&self, fault: Option<Fault>) {
+        self.state.set_faults(fault.into_iter().collect());
+    }
+
+    /// How many families of tokens were revoked because an old refresh token was presented again (RFC 9700 §4.14.2).
+    #[must_use]
+    pub fn families_revoked(&self) -> usize {
+        self.state.records().families_revoked()
+    }
+
+    /// Every access token, refresh token, code, client secret and session id ever issued and every `code_verifier` and
+    /// `state` ever seen: none of them may turn up in a log, an error or a URL that is shown.
+    #[must_use]
+    pub fn issued_secrets(&self) -> Vec<String> {
+        self.state.secrets()
+    }
+
+    /// Ends every session as a restarted server would: their ids are answered 404, their streams end.
+    pub fn forget_sessions(&self) {
+        self.state.sessions.forget_all();
+    }
+
+    /// Lets every waiting call of the tool `slow` answer now.
+    pub fn release_slow(&self) {
+        self.state.slow.release();
+    }
+
+    /// How many calls of the tool `slow` wait now.
+    #[must_use]
+    pub fn slow_waiting(&self) -> usize {
+        self.state.slow.waiting()
+    }
+
+    /// Waits until exactly this many calls of the tool `slow` wait.
+    ///
+    /// # Panics
+    /// After 20 s, with the number of those that do.
+    pub async fn wait_for_slow(&self, count: usize) {
+        if let Err(waiting) = self.state.slow.wait_for(count).await {
+            panic!("{count} calls of `slow` were awaited, {waiting} wait");
+        }
+    }
+
+    /// Stops; when it returns, the port is free and every connection is closed.
+    pub async fn stop(mut self) {
+        self.connections.abort();
+        // The only error is the cancellation just asked for.
+        let _ = (&mut self.connections).await;
+    }
+}
+
+impl Drop for MockServer {
+    fn drop(&mut self) {
+        self.connections.abort();
+    }
+}
+
+/// Accepts until aborted; the set of connections goes down with it.
+async fn serve(listener: TcpListener, router: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, router.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    // Out of file descriptors: others must be able to close theirs first.
+                    tokio::task::yield_now().await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router) {
+    // Small events must not wait for a full packet.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router);
+    let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended");
+    }
+}

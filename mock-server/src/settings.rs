@@ -1,0 +1,161 @@
+//! Everything that can be chosen before the server starts, with the defaults of an honest and strict server.
+//! Plain data: it knows neither sockets nor state. What is wrong on purpose is in `faults.rs`.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::faults::Fault;
+
+/// The scope that every call to the MCP endpoint needs.
+pub(crate) const MCP_SCOPE: &str = "mcp:tools";
+/// A second scope of the resource, for step-up (see [`Settings::tool_scopes`]).
+pub(crate) const ADMIN_SCOPE: &str = "mcp:admin";
+/// OpenID Connect's scope for refresh tokens; listed by the authorization server only.
+pub(crate) const OFFLINE_SCOPE: &str = "offline_access";
+
+/// How requests to the MCP endpoint are answered when a tool does not need a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyForm {
+    /// `application/json`.
+    #[default]
+    Json,
+    /// `text/event-stream`.
+    Sse,
+}
+
+/// Where a client finds the authorization server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// RFC 9728: protected resource metadata, named by every challenge; `resource` (RFC 8707) is demanded.
+    #[default]
+    ProtectedResource,
+    /// MCP 2025-03-26: no resource metadata; the server's own origin is the authorization server; `resource` is optional.
+    Authorization2025_03_26,
+}
+
+/// How a client proves itself at the token endpoint (RFC 6749 §2.3, RFC 7591 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// `none`: a public client.
+    None,
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`.
+    Post,
+}
+
+impl AuthMethod {
+    /// Every method, in the order of preference.
+    pub(crate) const ALL: [AuthMethod; 3] = [AuthMethod::None, AuthMethod::Basic, AuthMethod::Post];
+
+    /// The name of RFC 7591 §2.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            AuthMethod::None => "none",
+            AuthMethod::Basic => "client_secret_basic",
+            AuthMethod::Post => "client_secret_post",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        AuthMethod::ALL.into_iter().find(|method| method.name() == name)
+    }
+}
+
+/// What the person says at the authorization endpoint; asked at once, no page is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// Every valid request is granted.
+    #[default]
+    Allow,
+    /// Every valid request is answered `access_denied`.
+    Deny,
+}
+
+/// All that a server can be told before it starts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Lifetime of access tokens; `expires_in` says its whole seconds.
+    pub access_token_lifetime: Duration,
+    /// Lifetime of each refresh token, from its own issue on.
+    pub refresh_token_lifetime: Duration,
+    /// Lifetime of authorization codes.
+    pub authorization_code_lifetime: Duration,
+    /// How requests are answered.
+    pub reply: ReplyForm,
+    /// Where the authorization server is found.
+    pub layout: Layout,
+    /// Whether RFC 8414 metadata is served.
+    pub server_metadata: bool,
+    /// The only method that registration grants; `None` offers all three.
+    pub token_endpoint_auth_method: Option<AuthMethod>,
+    /// Whether RFC 7591 registration is offered.
+    pub registration: bool,
+    /// What the person says.
+    pub approval: Approval,
+    /// Whether the MCP endpoint demands a token.
+    pub protected: bool,
+    /// Tools that need a scope beyond `mcp:tools`, by name; the scope is then part of `scopes_supported`.
+    pub tool_scopes: BTreeMap<String, String>,
+    /// The largest request body that is read, in bytes; larger ones get 413.
+    pub body_limit: usize,
+    /// How long a request may wait for the head of its response before it gets 503.
+    pub request_timeout: Duration,
+    /// What is wrong on purpose, from the start.
+    pub faults: Vec<Fault>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            access_token_lifetime: Duration::from_secs(3600),
+            refresh_token_lifetime: Duration::from_secs(30 * 24 * 3600),
+            authorization_code_lifetime: Duration::from_secs(60),
+            reply: ReplyForm::default(),
+            layout: Layout::default(),
+            server_metadata: true,
+            token_endpoint_auth_method: None,
+            registration: true,
+            approval: Approval::default(),
+            protected: true,
+            tool_scopes: BTreeMap::new(),
+            body_limit: 80 * 1024 * 1024,
+            request_timeout: Duration::from_secs(600),
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// The methods that the token endpoint takes.
+    pub(crate) fn auth_methods(&self) -> Vec<AuthMethod> {
+        self.token_endpoint_auth_method.map_or_else(|| AuthMethod::ALL.to_vec(), |only| vec![only])
+    }
+
+    /// The scopes that mean something to the MCP endpoint.
+    pub(crate) fn resource_scopes(&self) -> Vec<&str> {
+        let mut scopes = vec![MCP_SCOPE];
+        for scope in self.tool_scopes.values() {
+            if !scopes.contains(&scope.as_str()) {
+                scopes.push(scope);
+            }
+        }
+        scopes
+    }
+
+    /// The scopes that the authorization server grants.
+    pub(crate) fn server_scopes(&self) -> Vec<&str> {
+        let mut scopes = self.resource_scopes();
+        for scope in [ADMIN_SCOPE, OFFLINE_SCOPE] {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        scopes
+    }
+}
