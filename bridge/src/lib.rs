@@ -3,6 +3,7 @@
 
 pub mod credentials;
 pub mod oauth;
+pub mod http;
 pub mod problem;
 pub mod safe_url;
 pub mod secret;

@@ -1,0 +1,17 @@
+//! Everything that leaves this machine: the clients for messages and for OAuth requests, the rules of where a request may
+//! go, how long it may take, how much may come back, and what an error of the network is called. Knows no OAuth and no
+//! MCP. Start at [`Egress`], the one way of an OAuth request; messages go by [`message_client`].
+
+pub mod address_guard;
+mod body;
+mod client;
+mod egress;
+mod error;
+pub mod redirect;
+mod resolver;
+
+pub use address_guard::{AddressGuard, Reach};
+pub use body::read_limited;
+pub use client::message_client;
+pub use egress::Egress;
+pub use error::{HttpError, RedirectRule, classify};

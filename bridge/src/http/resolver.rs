@@ -1,0 +1,80 @@
+//! Names to addresses, with the address guard in between: what a client dials is what was judged, there is no second
+//! look-up. `localhost` is answered here (RFC 6761 §6.3), whatever a name server says.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::net::lookup_host;
+
+use super::address_guard::{AddressGuard, is_localhost};
+use crate::untrusted::Untrusted;
+
+/// Who knows the addresses of names.
+#[derive(Debug)]
+pub(super) enum Names {
+    /// The system.
+    System,
+    /// A test: each look-up is answered by the next list, the last one for ever.
+    #[cfg(test)]
+    Script(std::sync::Mutex<Vec<Vec<IpAddr>>>),
+}
+
+impl Names {
+    /// The addresses of a name.
+    pub(super) async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        if is_localhost(name) {
+            return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+        }
+        match self {
+            Names::System => Ok(lookup_host((name, 0)).await?.map(|address| address.ip()).collect()),
+            #[cfg(test)]
+            Names::Script(answers) => {
+                let mut answers = answers.lock().unwrap();
+                Ok(if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() })
+            }
+        }
+    }
+}
+
+/// The resolver of a client; one without a guard is for messages to the upstream that the person named.
+pub(super) struct Resolver(pub(super) Option<Arc<AddressGuard>>);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.0.clone();
+        Box::pin(async move {
+            let name = name.as_str();
+            let names = guard.as_ref().map_or(&Names::System, |guard| guard.names());
+            let addresses = names.addresses(name).await?;
+            let permitted = match &guard {
+                Some(guard) => guard.permitted(name, addresses).await,
+                None => Ok(addresses),
+            };
+            match permitted {
+                Ok(addresses) => {
+                    Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
+                }
+                Err(Some(address)) => Err(Refused { host: name.to_owned(), address }.into()),
+                Err(None) => Err("it has no address".into()),
+            }
+        })
+    }
+}
+
+/// A name that leads only where the guard permits nothing.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) host: String,
+    pub(super) address: IpAddr,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}, which may not be dialled", Untrusted::new(&self.host), self.address)
+    }
+}
+
+impl std::error::Error for Refused {}
