@@ -18,7 +18,7 @@ use super::file::{self, Durability, FileError, Replacement, at, shown};
 use super::lock::Lock;
 use super::record::{Record, Unreadable, VERSION, unix_now};
 use super::sign_in::SignIn;
-use crate::problem::Code;
+use crate::problem::{Code, Problem};
 
 /// Room that is kept free beyond twice the present record before a refresh token is spent, in bytes.
 const RESERVE: usize = 64 * 1024;
@@ -73,6 +73,12 @@ impl StoreError {
             | StoreError::Write(error)
             | StoreError::Lock(error) => hint(error),
         }
+    }
+}
+
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Problem {
+        Problem::new(error.code(), error.to_string(), error.hint())
     }
 }
 

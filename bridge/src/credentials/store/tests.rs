@@ -263,11 +263,12 @@ fn a_state_folder_that_cannot_be_made_is_told_with_its_path() {
 fn a_full_disk_is_told_in_plain_words() {
     let source = io::Error::from(io::ErrorKind::StorageFull);
     let error = StoreError::Write(FileError::Io { path: PathBuf::from("/state/credentials.json"), source });
-    assert_eq!(
-        error.to_string(),
-        "cannot save the sign-in in `/state/credentials.json`: disk full; nothing stored was lost"
+    let expected = Problem::new(
+        Code::StateDirUnusable,
+        "cannot save the sign-in in `/state/credentials.json`: disk full; nothing stored was lost",
+        "free some space or choose another place with `--state-dir DIR`",
     );
-    assert_eq!(error.hint(), "free some space or choose another place with `--state-dir DIR`");
+    assert_eq!(Problem::from(&error), expected);
 }
 
 #[cfg(unix)]
