@@ -8,3 +8,4 @@ pub mod problem;
 pub mod safe_url;
 pub mod secret;
 pub mod untrusted;
+pub mod worker;

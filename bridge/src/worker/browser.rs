@@ -1,0 +1,132 @@
+//! The person's browser, opened without a shell (A12, CVE-2025-6514). It must never be asked to open anything but https,
+//! or http on loopback: the URL comes from a server, and the opener is another program. The browser comes back to
+//! `callback`.
+//!
+//! On Unix `BROWSER` is honoured: a `:`-separated list of command lines, tried in turn. Each is split at blanks, without
+//! quoting; `%s` becomes the URL, `%c` a colon, `%%` a percent sign; without `%s` the URL is the last argument. The URL
+//! is put in after the split, so it is always exactly one argument. A text browser (`lynx`, `w3m`, …) runs in the
+//! foreground with this process's stdio: only a process that speaks to no host may open one.
+
+use std::io;
+
+use url::Url;
+
+use crate::oauth::endpoint::{Endpoint, EndpointError};
+use crate::problem::Code;
+
+/// Opens a URL in the person's browser. Blocks, for as long as a text browser runs: call it where blocking is allowed.
+pub fn open(url: &Url) -> Result<(), BrowserError> {
+    let checked = Endpoint::for_browser("authorization URL", url.as_str())?;
+    webbrowser::open(checked.as_str()).map_err(BrowserError::NotOpened)
+}
+
+/// Why no browser was opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BrowserError {
+    /// The URL is none for a browser; nothing was started.
+    #[error(transparent)]
+    Refused(#[from] EndpointError),
+    /// No browser was found, or it did not start.
+    #[error("no browser could be opened: {0}")]
+    NotOpened(io::Error),
+}
+
+impl BrowserError {
+    /// The stable name.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            BrowserError::Refused(error) => error.code(),
+            BrowserError::NotOpened(_) => Code::Internal,
+        }
+    }
+
+    /// What the person can do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            BrowserError::Refused(error) => error.hint(),
+            BrowserError::NotOpened(_) => {
+                "run `mcp-bridge login URL --no-browser` and open the URL it shows, or name a browser in `BROWSER`"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BrowserError, open};
+    use url::Url;
+
+    #[test]
+    fn what_is_no_web_page_is_refused_before_anything_starts() {
+        for text in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "http://as.example.com/authorize",
+            "https://user:pw@as.example.com/",
+            "https://as.example.com/#fragment",
+            "ms-search:query=x",
+        ] {
+            let error = open(&Url::parse(text).unwrap()).unwrap_err();
+            assert!(matches!(error, BrowserError::Refused(_)), "{text}");
+        }
+    }
+
+    #[cfg(unix)]
+    mod browser_variable {
+        use super::*;
+        use std::fs::OpenOptions;
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        use std::process::Command;
+
+        const URL: &str = "https://as.example.com/authorize?a=1&b=$(x)%20`y`%s%c;z='q'";
+
+        /// Not a test: what the next one runs in a process of its own, whose environment it may choose.
+        #[test]
+        #[ignore = "run by the_url_is_exactly_one_argument_in_every_form"]
+        fn open_in_a_process_of_its_own() {
+            if let Ok(url) = std::env::var("URL_TO_OPEN") {
+                open(&Url::parse(&url).unwrap()).unwrap();
+            }
+        }
+
+        #[test]
+        fn the_url_is_exactly_one_argument_in_every_form() {
+            let folder = tempfile::tempdir().unwrap();
+            // A text browser is waited for, and its stdout is the process's own.
+            let stub = folder.path().join("lynx");
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o700).open(&stub).unwrap();
+            file.write_all(b"#!/bin/sh\nfor argument; do echo \"<$argument>\"; done\n").unwrap();
+            drop(file);
+            let stub = stub.to_str().unwrap();
+            let url = Url::parse(&URL.replace('`', "%60")).unwrap();
+            let url = url.as_str();
+            let table = [
+                ("a command", stub.to_owned(), vec![url.to_owned()]),
+                ("options around", format!("{stub} -a %s --flag"), vec!["-a".into(), url.into(), "--flag".into()]),
+                ("options before", format!("{stub} -a"), vec!["-a".into(), url.into()]),
+                ("the URL twice", format!("{stub} %s %s"), vec![url.into(), url.into()]),
+                ("inside an option", format!("{stub} --url=%s%%%c"), vec![format!("--url={url}%:")]),
+                ("quotes are no quotes", format!("{stub} \"a b\""), vec!["\"a".into(), "b\"".into(), url.into()]),
+                ("the first that is there", format!("/nowhere/x:{stub}"), vec![url.into()]),
+            ];
+            for (name, browser, expected) in table {
+                let output = Command::new(std::env::current_exe().unwrap())
+                    .args(["--exact", "--ignored", "--nocapture"])
+                    .arg("worker::browser::tests::browser_variable::open_in_a_process_of_its_own")
+                    .env("BROWSER", browser)
+                    .env("URL_TO_OPEN", url)
+                    .output()
+                    .unwrap();
+                assert!(output.status.success(), "{name}");
+                let stdout = String::from_utf8(output.stdout).unwrap();
+                let seen: Vec<&str> =
+                    stdout.lines().filter_map(|line| line.strip_prefix('<')?.strip_suffix('>')).collect();
+                assert_eq!(seen, expected, "{name}");
+            }
+        }
+    }
+}
