@@ -20,3 +20,25 @@ pub mod scope;
 pub mod server_metadata;
 pub mod state;
 pub mod token_response;
+
+/// What a person and a host are told of an error here.
+macro_rules! problem_of {
+    ($($error:path),+ $(,)?) => {
+        $(impl From<$error> for crate::problem::Problem {
+            fn from(error: $error) -> Self {
+                crate::problem::Problem::new(error.code(), error.to_string(), error.hint())
+            }
+        })+
+    };
+}
+
+problem_of!(
+    authorization::AuthorizationResponseError,
+    endpoint::EndpointError,
+    registration::RegistrationError,
+    resource_metadata::ResourceMetadataError,
+    scope::ScopeError,
+    server_metadata::ServerMetadataError,
+    state::RandomError,
+    token_response::TokenError,
+);

@@ -44,6 +44,7 @@ pub enum Code {
     InsecureUrl,
     AddressRefused,
     // the person
+    SignInNeeded,
     SignInDenied,
     SignInTimedOut,
     // this machine

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
+use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -150,6 +151,9 @@ pub struct Tokens {
     /// When it ends, in Unix seconds; absent if the server did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
+    /// A refresh token brought it, not a person.
+    #[serde(default)]
+    pub refreshed: bool,
     /// The refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "to_disk_if_any")]
     pub refresh_token: Option<Secret>,
@@ -275,6 +279,13 @@ impl IssuerRecord {
 }
 
 impl Tokens {
+    /// Tells this access token from another without showing it: 16 hex digits of its SHA-256.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let hash = digest::digest(&digest::SHA256, self.access_token.expose().as_bytes());
+        hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether the access token ends so soon that it should be refreshed first: within a tenth of its lifetime, at most
     /// 60 s (A14). Unknown counts as no: also when the clock stands before the token came, for then it was set back.
     #[must_use]

@@ -28,6 +28,9 @@ pub struct SignIn {
     /// The URL that the browser was sent to; holds `state`, so it is shown to the person and to nobody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_url: Option<String>,
+    /// A browser was opened with the URL.
+    #[serde(default)]
+    pub in_browser: bool,
     /// Where it stands.
     pub state: Phase,
     /// How it ended; none while it goes on or if its worker died.
@@ -70,6 +73,7 @@ impl SignIn {
             started_at: now,
             expires_at,
             authorization_url: None,
+            in_browser: false,
             state,
             outcome: None,
         }

@@ -76,8 +76,8 @@ impl StoreError {
     }
 }
 
-impl From<&StoreError> for Problem {
-    fn from(error: &StoreError) -> Problem {
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
         Problem::new(error.code(), error.to_string(), error.hint())
     }
 }

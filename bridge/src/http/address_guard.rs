@@ -95,6 +95,16 @@ impl AddressGuard {
         }
     }
 
+    /// Takes over the address that the upstream was met at, by another process perhaps: it counts as seen (A19). Must not
+    /// be called with a proxy's address.
+    #[must_use]
+    pub fn seen_at(self, address: Option<IpAddr>) -> AddressGuard {
+        if let (Some(address), Host::Domain(_)) = (address, &self.upstream) {
+            self.observe(&[address]);
+        }
+        self
+    }
+
     /// Allows this machine's own addresses for every upstream.
     #[must_use]
     pub fn allow_loopback(mut self) -> AddressGuard {

@@ -37,6 +37,12 @@ pub fn message_client(upstream: &Url) -> Result<Client, HttpError> {
     build(Route::of(upstream, &Proxies::from_env()), None, upstream)
 }
 
+/// Whether requests to a URL go by a proxy of the environment: the peer's address is the proxy's then.
+#[must_use]
+pub fn is_proxied(url: &Url) -> bool {
+    Route::of(url, &Proxies::from_env()) == Route::Proxy
+}
+
 /// Builds a client for one route; `url` is named if that fails.
 pub(super) fn build(route: Route, guard: Option<Arc<AddressGuard>>, url: &Url) -> Result<Client, HttpError> {
     let builder = Client::builder()

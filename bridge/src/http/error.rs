@@ -144,8 +144,8 @@ impl HttpError {
     }
 }
 
-impl From<&HttpError> for Problem {
-    fn from(error: &HttpError) -> Problem {
+impl From<HttpError> for Problem {
+    fn from(error: HttpError) -> Problem {
         Problem::new(error.code(), error.to_string(), error.hint()).at(error.url().clone())
     }
 }

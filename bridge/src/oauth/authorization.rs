@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use url::{Url, form_urlencoded};
 
-use super::endpoint::{Endpoint, EndpointError};
+use super::endpoint::{Endpoint, EndpointError, UrlRule};
 use super::pkce;
 use super::state::State;
 use crate::problem::Code;
@@ -40,7 +40,7 @@ pub struct AuthorizationRequest {
 impl AuthorizationRequest {
     /// The URL to open. The endpoint's own query is kept (RFC 6749 §3.1), but for names that this request sets: a
     /// parameter must not come twice. Refused if it is no URL for a browser (A12).
-    pub fn url(&self) -> Result<Url, EndpointError> {
+    pub fn url(&self, rule: &UrlRule) -> Result<Url, EndpointError> {
         let ours = self.parameters();
         let is_ours = |name: &str| ours.iter().any(|(known, _)| *known == name);
         let mut url = self.endpoint.url().clone();
@@ -50,7 +50,7 @@ impl AuthorizationRequest {
         }
         let extra = self.extra.iter().filter(|(name, _)| !is_ours(name));
         url.query_pairs_mut().extend_pairs(&ours).extend_pairs(extra);
-        Endpoint::for_browser("authorization URL", url.as_str())?;
+        Endpoint::parse("authorization URL", url.as_str(), rule)?;
         Ok(url)
     }
 

@@ -62,12 +62,6 @@ impl Endpoint {
         }
     }
 
-    /// The same rule for what a browser is to open: https, or http on loopback, whatever the person allowed elsewhere
-    /// (A12, CVE-2025-6514: such a URL reaches another program).
-    pub fn for_browser(name: &'static str, text: &str) -> Result<Self, EndpointError> {
-        Endpoint::parse(name, text, &UrlRule::default())
-    }
-
     /// The URL.
     #[must_use]
     pub fn url(&self) -> &Url {

@@ -110,8 +110,7 @@ pub fn judge(
     judge_pkce(&object, at)?;
     let required =
         |name, found: Option<Endpoint>| found.ok_or_else(|| ServerMetadataError::NoEndpoint { at: at.shown(), name });
-    // The browser's rule is the stricter one: no http but on loopback, whatever `rule` says.
-    let authorization = endpoint(&object, "authorization_endpoint", &UrlRule::default())?;
+    let authorization = endpoint(&object, "authorization_endpoint", rule)?;
     Ok(AuthorizationServerMetadata {
         issuer: json::text(&object, "issuer").unwrap_or_default().to_owned(),
         issuer_differs_by_slash,

@@ -8,15 +8,31 @@
 //! foreground with this process's stdio: only a process that speaks to no host may open one.
 
 use std::io;
+use std::time::Duration;
 
 use url::Url;
 
-use crate::oauth::endpoint::{Endpoint, EndpointError};
-use crate::problem::Code;
+use crate::oauth::endpoint::{Endpoint, EndpointError, UrlRule};
+
+/// How long an opener may take to say that it did not work. One that goes on longer is a text browser at work.
+const OPENER: Duration = Duration::from_secs(5);
+
+/// Opens a URL in the person's browser and says whether that worked, as far as can be known.
+pub async fn open_in_background(url: Url, rule: UrlRule) -> bool {
+    let opening = tokio::task::spawn_blocking(move || open(&url, &rule));
+    match tokio::time::timeout(OPENER, opening).await {
+        Ok(Ok(Err(error))) => {
+            tracing::warn!("{error}");
+            false
+        }
+        Ok(Err(_)) => false,
+        Ok(Ok(Ok(()))) | Err(_) => true,
+    }
+}
 
 /// Opens a URL in the person's browser. Blocks, for as long as a text browser runs: call it where blocking is allowed.
-pub fn open(url: &Url) -> Result<(), BrowserError> {
-    let checked = Endpoint::for_browser("authorization URL", url.as_str())?;
+pub fn open(url: &Url, rule: &UrlRule) -> Result<(), BrowserError> {
+    let checked = Endpoint::parse("authorization URL", url.as_str(), rule)?;
     webbrowser::open(checked.as_str()).map_err(BrowserError::NotOpened)
 }
 
@@ -31,31 +47,9 @@ pub enum BrowserError {
     NotOpened(io::Error),
 }
 
-impl BrowserError {
-    /// The stable name.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            BrowserError::Refused(error) => error.code(),
-            BrowserError::NotOpened(_) => Code::Internal,
-        }
-    }
-
-    /// What the person can do.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            BrowserError::Refused(error) => error.hint(),
-            BrowserError::NotOpened(_) => {
-                "run `mcp-bridge login URL --no-browser` and open the URL it shows, or name a browser in `BROWSER`"
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BrowserError, open};
+    use super::{BrowserError, UrlRule, open};
     use url::Url;
 
     #[test]
@@ -69,7 +63,7 @@ mod tests {
             "https://as.example.com/#fragment",
             "ms-search:query=x",
         ] {
-            let error = open(&Url::parse(text).unwrap()).unwrap_err();
+            let error = open(&Url::parse(text).unwrap(), &UrlRule::default()).unwrap_err();
             assert!(matches!(error, BrowserError::Refused(_)), "{text}");
         }
     }
@@ -89,7 +83,7 @@ mod tests {
         #[ignore = "run by the_url_is_exactly_one_argument_in_every_form"]
         fn open_in_a_process_of_its_own() {
             if let Ok(url) = std::env::var("URL_TO_OPEN") {
-                open(&Url::parse(&url).unwrap()).unwrap();
+                open(&Url::parse(&url).unwrap(), &UrlRule::default()).unwrap();
             }
         }
 

@@ -6,7 +6,7 @@ pub mod page;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::problem::Code;
+use crate::problem::{Code, Problem};
 use page::PageKind;
 
 /// The one path that is served.
@@ -39,7 +39,8 @@ const MAX_HEAD: usize = 64 * 1024;
 /// A bound port of 127.0.0.1. From here on the system accepts connections; they are answered in [`Callback::wait`].
 #[derive(Debug)]
 pub struct Callback {
-    listener: TcpListener,
+    /// 127.0.0.1, and ::1 once the name `localhost` is served.
+    listeners: Vec<TcpListener>,
     port: u16,
 }
 
@@ -47,14 +48,20 @@ impl Callback {
     /// Binds this port, or a free one. To be called before anything is opened: a server that knows the person redirects
     /// at once.
     pub async fn bind(port: Option<u16>) -> Result<Self, CallbackError> {
-        let wanted = port.unwrap_or(0);
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => CallbackError::PortTaken { port: wanted },
-            _ => CallbackError::Bind { port: wanted, source },
-        };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).await.map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
-        Ok(Callback { listener, port })
+        let listener = listen(Ipv4Addr::LOCALHOST.into(), port.unwrap_or(0)).await?;
+        let port = listener.local_addr().map_err(|source| CallbackError::Bind { port: 0, source })?.port();
+        Ok(Callback { listeners: vec![listener], port })
+    }
+
+    /// Also serves the name `localhost`, for a server that refuses the address in digits. Both families are bound, as
+    /// another program on `[::1]` would get the code; a machine without IPv6 has no such program.
+    pub async fn serve_localhost(&mut self) -> Result<String, CallbackError> {
+        match listen(Ipv6Addr::LOCALHOST.into(), self.port).await {
+            Ok(listener) => self.listeners.push(listener),
+            Err(CallbackError::Bind { .. }) => {}
+            Err(taken) => return Err(taken),
+        }
+        Ok(format!("http://localhost:{}{PATH}", self.port))
     }
 
     /// The port that is bound.
@@ -79,7 +86,8 @@ impl Callback {
     {
         let (settle, settled) = oneshot::channel();
         let door = Arc::new(Door { port: self.port, waiting: Mutex::new(Some((Box::new(judge), settle))) });
-        let listening = Listening(tokio::spawn(accept(self.listener, door)));
+        let accepting = self.listeners.into_iter().map(|listener| tokio::spawn(accept(listener, Arc::clone(&door))));
+        let listening = Listening(accepting.collect());
         let (value, page, closed) = settled.await.map_err(|_| CallbackError::Closed)?;
         Ok((value, Reply { page, closed, listening }))
     }
@@ -102,18 +110,20 @@ impl Reply {
             // An error of `changed` is what is waited for: the connection is gone, its page written.
             let _ = tokio::time::timeout(FLUSH_LIMIT, self.closed.changed()).await;
         }
-        self.listening.0.abort();
-        let _ = (&mut self.listening.0).await;
+        for accepting in &mut self.listening.0 {
+            accepting.abort();
+            let _ = accepting.await;
+        }
     }
 }
 
-/// The task that accepts connections; dropping this closes the port.
+/// The tasks that accept connections; dropping this closes the port.
 #[derive(Debug)]
-struct Listening(JoinHandle<()>);
+struct Listening(Vec<JoinHandle<()>>);
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -156,7 +166,7 @@ impl<T> Door<T> {
         let is = |name: &str| {
             host.eq_ignore_ascii_case(&format!("{name}:{port}")) || (port == 80 && host.eq_ignore_ascii_case(name))
         };
-        is("127.0.0.1") || is("localhost")
+        is("127.0.0.1") || is("localhost") || is("[::1]")
     }
 
     /// Why a request is not even judged: it came by another name (DNS rebinding), from a script or for another path.
@@ -176,6 +186,13 @@ impl<T> Door<T> {
         }
         (request.method() != Method::GET).then(page::wrong_method)
     }
+}
+
+async fn listen(address: IpAddr, port: u16) -> Result<TcpListener, CallbackError> {
+    TcpListener::bind((address, port)).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => CallbackError::PortTaken { port },
+        _ => CallbackError::Bind { port, source },
+    })
 }
 
 /// Accepts until it is aborted.
@@ -267,6 +284,12 @@ impl CallbackError {
             }
             CallbackError::Closed => "run `mcp-bridge login URL` to try again",
         }
+    }
+}
+
+impl From<CallbackError> for Problem {
+    fn from(error: CallbackError) -> Problem {
+        Problem::new(error.code(), error.to_string(), error.hint())
     }
 }
 

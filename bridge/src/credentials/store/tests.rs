@@ -50,6 +50,7 @@ fn signed_in() -> Record {
         token_type: "Bearer".to_owned(),
         obtained_at: 1,
         expires_at: None,
+        refreshed: false,
         refresh_token: Some(Secret::new("rt-1")),
         scope: None,
         token_endpoint: "https://as.example/token".to_owned(),
@@ -268,7 +269,7 @@ fn a_full_disk_is_told_in_plain_words() {
         "cannot save the sign-in in `/state/credentials.json`: disk full; nothing stored was lost",
         "free some space or choose another place with `--state-dir DIR`",
     );
-    assert_eq!(Problem::from(&error), expected);
+    assert_eq!(Problem::from(error), expected);
 }
 
 #[cfg(unix)]

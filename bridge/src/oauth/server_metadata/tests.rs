@@ -139,7 +139,7 @@ mod rfc8414_3_2 {
     }
 
     #[test]
-    fn a_host_allowed_over_http_is_still_none_for_the_browser() {
+    fn a_host_allowed_over_http_is_allowed_for_every_endpoint_and_no_other_host_is() {
         let rule = UrlRule::with_http_host("as.lan");
         let at = Endpoint::parse("x", "http://as.lan/x", &rule).unwrap();
         let issuer = Issuer::parse("http://as.lan", &rule).unwrap();
@@ -148,6 +148,8 @@ mod rfc8414_3_2 {
         object["token_endpoint"] = json!("http://as.lan/token");
         assert!(judge(&at, &issuer, &rule, StatusCode::OK, object.to_string().as_bytes()).is_ok());
         object["authorization_endpoint"] = json!("http://as.lan/authorize");
+        assert!(judge(&at, &issuer, &rule, StatusCode::OK, object.to_string().as_bytes()).is_ok());
+        object["authorization_endpoint"] = json!("http://other.lan/authorize");
         let error = judge(&at, &issuer, &rule, StatusCode::OK, object.to_string().as_bytes()).unwrap_err();
         assert!(matches!(error, ServerMetadataError::Endpoint(EndpointError::Insecure { .. })));
     }
