@@ -1,2 +1,38 @@
-//! x
-fn main() {}
+//! Parse, run, exit code.
+
+use std::process::ExitCode;
+
+use mcp_bridge::cli::{self, Invocation, Refusal};
+use mcp_bridge::{commands, terminal};
+
+fn main() -> ExitCode {
+    let invocation = match cli::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(Refusal::Usage(error)) => {
+            // Help and version go to stdout: nobody bridges then.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+        Err(Refusal::Setting(problem)) => {
+            terminal::show(&problem);
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal::say(&format!("mcp-bridge: the system gives no event loop: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        match invocation {
+            Invocation::Bridge(settings) => commands::bridge::run(*settings).await,
+            Invocation::Login(settings, force) => commands::login::run(*settings, force).await,
+            Invocation::Worker => commands::worker::run().await,
+        }
+    });
+    // A browser command that still runs must not keep us.
+    runtime.shutdown_background();
+    code
+}

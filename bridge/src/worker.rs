@@ -1,6 +1,154 @@
-//! The worker: the process that signs in and refreshes, and the only writer of tokens. It must never know the host's
-//! messages. So far it has its two edges to the person, the `browser` and the `callback` page that the browser returns
-//! to.
+//! The other side of the process wall: sign-in and refresh, in a process that no host kills. It holds the store's lock,
+//! the loopback port and the PKCE verifier, and is the only writer of tokens. `mcp-bridge login` runs the same code in a
+//! terminal. Read next: [`sign_in`], [`refresh`].
 
 pub mod browser;
 pub mod callback;
+mod discovery;
+pub mod job;
+pub mod process;
+mod progress;
+mod refresh;
+mod registration;
+mod sign_in;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use url::Url;
+
+use self::job::Job;
+use self::progress::Progress;
+use crate::credentials::lock::Lock;
+use crate::credentials::record::Record;
+use crate::credentials::store::{Room, Store};
+use crate::http::{AddressGuard, Egress, is_proxied};
+use crate::oauth::endpoint::UrlRule;
+use crate::oauth::resource::ResourceIdentifier;
+use crate::problem::{Code, Problem};
+use crate::safe_url::SafeUrl;
+
+/// How long a worker waits for the lock; another one is at work then, and does what this one would.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// How a wish for a token ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obtained {
+    /// There was a good one already.
+    AlreadyThere,
+    /// A refresh token brought it (RFC 6749 §6).
+    Refreshed,
+    /// A person signed in.
+    SignedIn,
+    /// The upstream asks for none.
+    NotNeeded,
+    /// Another worker is at it.
+    UnderWay,
+}
+
+/// Who is told of the URL besides the store: a terminal, or nobody.
+pub trait Audience: Sync {
+    /// A person is asked to sign in at this URL; a browser was opened with it, or not.
+    fn sign_in_open(&self, upstream: &SafeUrl, issuer: &SafeUrl, url: &str, in_browser: bool);
+}
+
+/// Nobody: the bridges watch the store.
+#[derive(Clone, Copy, Debug)]
+pub struct NoAudience;
+
+impl Audience for NoAudience {
+    fn sign_in_open(&self, _: &SafeUrl, _: &SafeUrl, _: &str, _: bool) {}
+}
+
+/// Does a job for the bridges that wait; how it ended stands in the store, and in the exit code for a person who looks.
+pub async fn run(job: &Job) -> ExitCode {
+    match obtain(job, &NoAudience).await {
+        Ok(obtained) => {
+            tracing::info!("{obtained:?}");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            tracing::warn!("{problem} ({})", problem.hint);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Gets a token into the store.
+///
+/// # Errors
+/// The first thing that stands against it; it also stands in the store, if the store can be written.
+pub async fn obtain(job: &Job, audience: &dyn Audience) -> Result<Obtained, Problem> {
+    let resource = ResourceIdentifier::new(&job.settings.upstream);
+    let room = Store::open(&job.settings.state_dir).room(resource.as_str(), &job.settings.profile);
+    room.prepare()?;
+    let Some(lock) = room.lock_within(LOCK_WAIT).await? else { return Ok(Obtained::UnderWay) };
+    let walk = Walk { job, room: &room, lock: &lock, rule: url_rule(job) };
+    let mut progress = Progress::begin(&room, &lock, job.settings.timeout)?;
+    let result = walk.go(&mut progress, audience).await;
+    progress.end(&result);
+    result
+}
+
+/// One wish, with what it takes to fulfil it.
+struct Walk<'a> {
+    job: &'a Job,
+    room: &'a Room,
+    lock: &'a Lock,
+    rule: UrlRule,
+}
+
+impl Walk<'_> {
+    async fn go(&self, progress: &mut Progress<'_>, audience: &dyn Audience) -> Result<Obtained, Problem> {
+        self.room.set_aside_damaged(self.lock)?;
+        let record = self.room.read()?;
+        let mut record = record.unwrap_or_else(|| Record::new(self.room.resource(), self.room.profile()));
+        if record.current_tokens().is_some_and(|tokens| self.job.is_news(tokens)) {
+            return Ok(Obtained::AlreadyThere);
+        }
+        let egress = self.egress();
+        if !self.job.skip_refresh && self.refresh(&egress, &mut record, progress).await? {
+            return Ok(Obtained::Refreshed);
+        }
+        if !self.job.interactive {
+            return Err(self.sign_in_needed());
+        }
+        self.sign_in(&egress, record, progress, audience).await
+    }
+
+    /// Writes the record and goes on with it as written.
+    fn save(&self, record: &mut Record) -> Result<(), Problem> {
+        *record = self.room.write(self.lock, record.clone())?;
+        Ok(())
+    }
+
+    fn egress(&self) -> Egress {
+        let peer = self.job.challenge.as_ref().and_then(|challenge| challenge.peer);
+        let peer = peer.filter(|_| !is_proxied(self.upstream()));
+        let egress = Egress::new(AddressGuard::new(self.upstream()).seen_at(peer));
+        match &self.rule.http_host {
+            Some(host) => egress.allow_http(host),
+            None => egress,
+        }
+    }
+
+    fn upstream(&self) -> &Url {
+        &self.job.settings.upstream
+    }
+
+    fn sign_in_needed(&self) -> Problem {
+        let upstream = SafeUrl::new(self.upstream());
+        Problem::new(
+            Code::SignInNeeded,
+            format!("`{upstream}` asks for a sign-in"),
+            format!("run `mcp-bridge login {upstream}`"),
+        )
+        .at(upstream)
+    }
+}
+
+/// `--allow-http` is for the upstream's own host (T16, A19).
+fn url_rule(job: &Job) -> UrlRule {
+    let host = job.settings.upstream.host_str().filter(|_| job.settings.allow_http);
+    host.map_or_else(UrlRule::default, UrlRule::with_http_host)
+}

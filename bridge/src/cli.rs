@@ -1,0 +1,292 @@
+//! The command line: what a person can type, parsed once into [`Settings`]. Names are documented in `--help` and README.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::credentials::store::Store;
+use crate::problem::Problem;
+use crate::settings::{DEFAULT_PROFILE, LogSettings, Settings, SignInSettings, check_upstream, parse_header};
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mcp-bridge",
+    version,
+    about = "Connects an MCP host on stdio to a remote MCP server and does the authorization for it",
+    long_about = "Connects an MCP host on stdio to a remote MCP server and does the authorization for it.\n\n\
+        Write `mcp-bridge --upstream URL` as a server's command into the host's configuration. At the first call your \
+        browser opens once for the sign-in; after that nothing asks again.",
+    after_help = "Exit codes: 0 ended by the host, 1 error, 2 wrong usage, 4 sign-in needed.",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do instead of bridging.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    bridge: BridgeArgs,
+}
+
+/// The other commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sign in now, in this terminal
+    ///
+    /// It is the same sign-in that a bridge starts by itself; whoever waits for it goes on.
+    Login(Box<LoginArgs>),
+    /// The sign-in process that a bridge starts; its job comes on stdin
+    #[command(hide = true)]
+    Worker,
+}
+
+#[derive(Debug, Args)]
+struct BridgeArgs {
+    /// The same as --upstream
+    #[arg(value_name = "URL", conflicts_with = "upstream")]
+    url: Option<String>,
+    /// The MCP endpoint of the remote server
+    #[arg(long, value_name = "URL", help_heading = "Server")]
+    upstream: Option<String>,
+    /// A header for every request to the server; may be repeated
+    #[arg(long = "header", value_name = "Name: value", value_parser = HeaderArg::parse, help_heading = "Server")]
+    headers: Vec<HeaderArg>,
+    /// How long a request may wait for a sign-in before the bridge answers it itself; 0 waits for ever
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = patience, help_heading = "Server")]
+    patience: u64,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// What `login` takes.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The MCP endpoint of the remote server
+    #[arg(value_name = "URL")]
+    url: String,
+    /// Sign in anew although there is a sign-in, as another account perhaps
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+struct CommonArgs {
+    /// Plain http is allowed to a server that is not on this machine, and to an authorization server on the same host
+    #[arg(long, help_heading = "Server")]
+    allow_http: bool,
+    /// The scope to ask for, instead of what the server names
+    #[arg(long, value_name = "SCOPE", help_heading = "Sign-in")]
+    scope: Option<String>,
+    /// The name that the consent page shows for this client
+    #[arg(long, value_name = "NAME", default_value = "mcp-bridge", help_heading = "Sign-in")]
+    client_name: String,
+    /// A fixed port for the redirect back from the browser
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Sign-in")]
+    callback_port: Option<u16>,
+    /// How long a sign-in may take, from the opening of the tab
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u32).range(1..=86400), help_heading = "Sign-in")]
+    sign_in_timeout: u32,
+    /// Print the sign-in's URL to stderr instead of opening a browser
+    #[arg(long, help_heading = "Sign-in")]
+    no_browser: bool,
+    /// Where sign-ins are kept [default: the platform's data folder]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "MCP_BRIDGE_STATE_DIR",
+        hide_env_values = true,
+        help_heading = "State and logs"
+    )]
+    state_dir: Option<PathBuf>,
+    /// How much is logged: off, error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["off", "error", "warn", "info", "debug", "trace"], help_heading = "State and logs")]
+    log: String,
+    /// Log to a file instead of stderr
+    #[arg(long, value_name = "FILE", help_heading = "State and logs")]
+    log_file: Option<PathBuf>,
+}
+
+/// A header that was given; its value shows nowhere.
+#[derive(Clone, Debug)]
+struct HeaderArg(HeaderName, HeaderValue);
+
+impl HeaderArg {
+    fn parse(text: &str) -> Result<Self, HeaderRefused> {
+        parse_header(text).map(|(name, value)| HeaderArg(name, value)).map_err(HeaderRefused)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct HeaderRefused(String);
+
+/// What to do, with its settings.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Bridge between the host and the upstream.
+    Bridge(Box<Settings>),
+    /// Sign in now; anew although there is a sign-in.
+    Login(Box<SignInSettings>, bool),
+    /// Do the job that stands on stdin.
+    Worker,
+}
+
+/// Why there is nothing to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// What was typed is wrong, or help was asked for: clap's own words.
+    #[error("{0}")]
+    Usage(#[from] clap::Error),
+    /// A value does not hold.
+    #[error("{0}")]
+    Setting(#[from] Problem),
+}
+
+/// Parses the arguments, the program's name first.
+///
+/// # Errors
+/// [`Refusal`], ready to be shown.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Refusal> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = Cli::try_parse_from(&args).map_err(|error| without_header_values(error, &args))?;
+    match cli.command {
+        Some(Command::Worker) => Ok(Invocation::Worker),
+        Some(Command::Login(login)) => {
+            let force = login.force;
+            Ok(Invocation::Login(Box::new(login.common.settings(&login.url)?), force))
+        }
+        None => cli.bridge.invocation(),
+    }
+}
+
+impl BridgeArgs {
+    fn invocation(self) -> Result<Invocation, Refusal> {
+        let Some(upstream) = self.upstream.or(self.url) else {
+            let words = "the server's URL is missing: `mcp-bridge --upstream URL`";
+            return Err(usage(clap::error::ErrorKind::MissingRequiredArgument, words));
+        };
+        if !upstream.contains("://") && !upstream.contains('.') {
+            let words = format!("`{upstream}` is neither a URL nor a command; the commands are: login");
+            return Err(usage(clap::error::ErrorKind::InvalidSubcommand, &words));
+        }
+        let mut headers = HeaderMap::new();
+        for HeaderArg(name, value) in self.headers {
+            headers.append(name, value);
+        }
+        let sign_in = self.common.settings(&upstream)?;
+        Ok(Invocation::Bridge(Box::new(Settings { headers, sign_in })))
+    }
+}
+
+impl CommonArgs {
+    fn settings(self, upstream: &str) -> Result<SignInSettings, Problem> {
+        let upstream = check_upstream(upstream, self.allow_http)?;
+        let state_dir = match self.state_dir {
+            Some(dir) => std::path::absolute(&dir).unwrap_or(dir),
+            None => Store::default_root().map_err(|e| Problem::new(e.code(), e.to_string(), e.hint()))?,
+        };
+        let file = self.log_file.map(|file| std::path::absolute(&file).unwrap_or(file));
+        Ok(SignInSettings {
+            upstream,
+            state_dir,
+            profile: DEFAULT_PROFILE.to_owned(),
+            scope: self.scope,
+            client_name: self.client_name,
+            callback_port: self.callback_port,
+            timeout: Duration::from_secs(self.sign_in_timeout.into()),
+            no_browser: self.no_browser,
+            allow_http: self.allow_http,
+            log: LogSettings { level: self.log, file },
+        })
+    }
+}
+
+fn patience(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) => Ok(0),
+        Ok(_) => Err("only 0 (wait for ever) is there yet".to_owned()),
+        Err(_) => Err("a number of seconds is wanted".to_owned()),
+    }
+}
+
+fn usage(kind: clap::error::ErrorKind, words: &str) -> Refusal {
+    use clap::CommandFactory;
+    Refusal::Usage(Cli::command().error(kind, words))
+}
+
+/// clap quotes a value that it refuses; a header's may be a secret.
+fn without_header_values(error: clap::Error, args: &[OsString]) -> Refusal {
+    use clap::error::{ContextKind, ContextValue};
+    let about_header =
+        matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(arg)) if arg.contains("--header"));
+    if !about_header || error.kind() != clap::error::ErrorKind::ValueValidation {
+        return Refusal::Usage(error);
+    }
+    let values = args.windows(2).filter(|pair| pair[0] == "--header").map(|pair| pair[1].clone());
+    let inline = args.iter().filter_map(|arg| arg.to_str()?.strip_prefix("--header=").map(OsString::from));
+    let why = values
+        .chain(inline)
+        .find_map(|value| parse_header(value.to_str()?).err())
+        .unwrap_or_else(|| "a value is not text".to_owned());
+    usage(clap::error::ErrorKind::ValueValidation, &format!("--header: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(words: &[&str]) -> Result<Invocation, Refusal> {
+        parse(["mcp-bridge"].iter().chain(words).map(OsString::from))
+    }
+
+    fn refusal(words: &[&str]) -> String {
+        parse_words(words).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_bare_url_means_the_same_as_upstream() {
+        for words in [&["https://a.example/mcp"][..], &["--upstream", "https://a.example/mcp"]] {
+            let Ok(Invocation::Bridge(settings)) = parse_words(words) else { panic!("{words:?}") };
+            assert_eq!(settings.sign_in.upstream.as_str(), "https://a.example/mcp");
+            assert_eq!(settings.sign_in.timeout, Duration::from_secs(300));
+        }
+    }
+
+    #[test]
+    fn a_misspelt_flag_is_answered_with_the_nearest_one() {
+        assert!(refusal(&["--upstrem", "https://a.example"]).contains("--upstream"));
+        assert!(refusal(&["https://a.example", "--no-brwser"]).contains("--no-browser"));
+        assert!(refusal(&["logn"]).contains("login"));
+    }
+
+    #[test]
+    fn a_header_value_is_in_no_error_and_no_debug_output() {
+        let shown = refusal(&["https://a.example", "--header", "Origin: hunter2"]);
+        assert!(shown.contains("origin") && !shown.contains("hunter2"), "{shown}");
+        let shown = refusal(&["https://a.example", "--header=hunter2"]);
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let settings = parse_words(&["https://a.example", "--header", "X-Key: hunter2"]).unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn patience_takes_only_what_is_there() {
+        assert!(parse_words(&["https://a.example", "--patience", "0"]).is_ok());
+        assert!(refusal(&["https://a.example", "--patience", "5"]).contains("only 0"));
+    }
+
+    #[test]
+    fn the_commands_of_the_help_are_the_commands_that_are() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+        assert!(matches!(parse_words(&["login", "https://a.example", "--force"]), Ok(Invocation::Login(_, true))));
+        assert!(matches!(parse_words(&["worker"]), Ok(Invocation::Worker)));
+    }
+}

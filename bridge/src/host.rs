@@ -1,0 +1,34 @@
+//! The host's side: a pair of bounded channels of lines. It knows what a line is and nothing of what stands in it.
+//! [`stdio::open`] joins the pair to stdin and stdout; tests and a later local HTTP face make pairs of their own.
+
+pub mod shutdown;
+pub mod stdio;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+/// The longest line that is taken from a host, in bytes.
+pub const MAX_LINE: usize = 64 * 1024 * 1024;
+
+/// What came from the host.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Input {
+    /// One line without its end; never empty.
+    Line(Bytes),
+    /// A line over the limit was skipped: its length in bytes and its beginning, for the id.
+    TooLong {
+        /// How many bytes the line had.
+        length: u64,
+        /// Its first 4 KiB.
+        beginning: Bytes,
+    },
+}
+
+/// The host as the rest of the bridge sees it.
+#[derive(Debug)]
+pub struct Host {
+    /// Ends when the host closes its side.
+    pub input: mpsc::Receiver<Input>,
+    /// One whole line each, without its end. Closed when the host no longer listens.
+    pub output: mpsc::Sender<Bytes>,
+}

@@ -1,0 +1,161 @@
+//! stdin and stdout as a pair of line channels, each served by a thread of its own: a blocking read of stdin cannot be
+//! cancelled, and a host that does not read must not stop the runtime.
+
+use std::fs::File;
+use std::io::{self, BufRead, Read, Write};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Host, Input, MAX_LINE};
+
+/// How many lines may wait in each direction.
+const QUEUE: usize = 64;
+/// How much of a line over the limit is kept, in bytes: enough to find its id.
+const BEGINNING: usize = 4096;
+
+/// Opens the pair. The receiver resolves once everything is written, or writing has become impossible.
+///
+/// # Errors
+/// Where stdout cannot be duplicated or a thread cannot be started.
+pub fn open() -> io::Result<(Host, oneshot::Receiver<()>)> {
+    let (to_bridge, input) = mpsc::channel(QUEUE);
+    let (output, from_bridge) = mpsc::channel(QUEUE);
+    let (done, written) = oneshot::channel();
+    let stdout = stdout_file()?;
+    std::thread::Builder::new().name("stdin".into()).spawn(move || {
+        if let Err(error) = read_lines(io::stdin().lock(), MAX_LINE, |line| to_bridge.blocking_send(line).is_ok()) {
+            tracing::warn!("stdin: {error}");
+        }
+    })?;
+    std::thread::Builder::new().name("stdout".into()).spawn(move || {
+        if let Err(error) = write_lines(stdout, from_bridge) {
+            tracing::debug!("stdout: {error}");
+        }
+        let _ = done.send(());
+    })?;
+    Ok((Host { input, output }, written))
+}
+
+/// `io::stdout` flushes at every line; a file of the same handle flushes when we say so.
+fn stdout_file() -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::io::AsHandle;
+        Ok(File::from(io::stdout().as_handle().try_clone_to_owned()?))
+    }
+}
+
+/// Calls `take` with every line until the input ends or `take` says no.
+fn read_lines(mut from: impl BufRead, limit: usize, mut take: impl FnMut(Input) -> bool) -> io::Result<()> {
+    loop {
+        let mut line = Vec::new();
+        let read = (&mut from).take(limit as u64 + 1).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(());
+        }
+        let input = if line.last() == Some(&b'\n') {
+            line.pop();
+            line.pop_if(|byte| *byte == b'\r');
+            Input::Line(line.into())
+        } else if read > limit {
+            line.truncate(BEGINNING);
+            let length = read as u64 + skip_line(&mut from)?;
+            Input::TooLong { length, beginning: line.into() }
+        } else {
+            Input::Line(line.into())
+        };
+        let empty = matches!(&input, Input::Line(line) if line.trim_ascii().is_empty());
+        if !empty && !take(input) {
+            return Ok(());
+        }
+    }
+}
+
+fn skip_line(from: &mut impl BufRead) -> io::Result<u64> {
+    let mut skipped = 0;
+    loop {
+        let buffer = from.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(skipped);
+        }
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let used = end.map_or(buffer.len(), |end| end + 1);
+        from.consume(used);
+        skipped += used as u64;
+        if end.is_some() {
+            return Ok(skipped);
+        }
+    }
+}
+
+/// Writes whole lines and flushes when no more is ready.
+fn write_lines(to: impl Write, mut lines: mpsc::Receiver<Bytes>) -> io::Result<()> {
+    let mut to = io::BufWriter::with_capacity(64 * 1024, to);
+    while let Some(line) = lines.blocking_recv() {
+        write_line(&mut to, &line)?;
+        while let Ok(line) = lines.try_recv() {
+            write_line(&mut to, &line)?;
+        }
+        to.flush()?;
+    }
+    Ok(())
+}
+
+fn write_line(to: &mut impl Write, line: &[u8]) -> io::Result<()> {
+    to.write_all(line)?;
+    to.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(input: &[u8], limit: usize) -> Vec<Input> {
+        let mut seen = Vec::new();
+        read_lines(input, limit, |line| {
+            seen.push(line);
+            true
+        })
+        .unwrap();
+        seen
+    }
+
+    fn line(text: &'static str) -> Input {
+        Input::Line(Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn h1_lines_end_in_lf_or_crlf_or_with_the_input() {
+        assert_eq!(lines(b"a\nb\r\nc", 10), [line("a"), line("b"), line("c")]);
+    }
+
+    #[test]
+    fn h3_empty_lines_are_ignored() {
+        assert_eq!(lines(b"\n \r\n\r\na\n", 10), [line("a")]);
+    }
+
+    #[test]
+    fn h4_a_line_over_the_limit_is_skipped_and_the_next_one_works() {
+        let seen = lines(b"0123456789x\n0123456789\nok\n", 10);
+        let beginning = Bytes::from_static(b"0123456789x");
+        assert_eq!(seen, [Input::TooLong { length: 12, beginning }, line("0123456789"), line("ok")]);
+    }
+
+    #[test]
+    fn h2_lines_are_written_whole_and_in_order() {
+        let (sender, receiver) = mpsc::channel(4);
+        for text in ["one", "two"] {
+            sender.try_send(Bytes::from_static(text.as_bytes())).unwrap();
+        }
+        drop(sender);
+        let mut out = Vec::new();
+        write_lines(&mut out, receiver).unwrap();
+        assert_eq!(out, b"one\ntwo\n");
+    }
+}

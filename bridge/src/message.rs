@@ -1,0 +1,228 @@
+//! A JSON-RPC message as a borrowed envelope: kind, id and method are read, everything else stays the bytes that came.
+//! It must never know where a message comes from or goes to. Read next: `relay`, which decides by the envelope.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::problem::Problem;
+
+/// JSON-RPC 2.0 §5.1: the line is not JSON.
+pub const PARSE_ERROR: i32 = -32700;
+/// JSON-RPC 2.0 §5.1: the JSON is no message.
+pub const INVALID_REQUEST: i32 = -32600;
+/// JSON-RPC 2.0 §5.1: ours, told apart from an upstream's own by `data.source`.
+pub const INTERNAL_ERROR: i32 = -32603;
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Has a method and an id: one response is due.
+    Request,
+    /// Has a method and no id.
+    Notification,
+    /// Has a result or an error.
+    Response,
+}
+
+/// The outer fields of one message, borrowed from its bytes.
+#[derive(Debug)]
+pub struct Envelope<'a> {
+    /// What the message is.
+    pub kind: Kind,
+    /// The id to the letter: a JSON string or number. `None` for a notification, and for an error response that has none.
+    pub id: Option<&'a str>,
+    /// The method of a request or notification.
+    pub method: Option<Cow<'a, str>>,
+    /// The parameters, unread.
+    pub params: Option<&'a RawValue>,
+    /// The result of a response, unread.
+    pub result: Option<&'a RawValue>,
+    id_as_sent: Option<&'a RawValue>,
+}
+
+/// Why bytes are no message, with the id where one could be read.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Invalid {
+    /// [`PARSE_ERROR`] or [`INVALID_REQUEST`].
+    pub code: i32,
+    /// The id to the letter.
+    pub id: Option<String>,
+    /// What is wrong.
+    pub reason: Cow<'static, str>,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    jsonrpc: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    method: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+}
+
+/// `null` is a value that was sent, not an absent one.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads the envelope of one message.
+    ///
+    /// # Errors
+    /// [`Invalid`] with the JSON-RPC code that an answer must carry (JSON-RPC 2.0 §5.1).
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Invalid> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|e| Invalid::syntax(format!("not UTF-8 after {} bytes", e.valid_up_to())))?;
+        let fields: Fields<'a> = serde_json::from_str(text).map_err(|e| match e.classify() {
+            serde_json::error::Category::Data => Invalid::message(None, format!("no JSON-RPC message: {e}")),
+            _ => Invalid::syntax(format!("not JSON: {e}")),
+        })?;
+        Envelope::classify(&fields)
+    }
+
+    fn classify(fields: &Fields<'a>) -> Result<Self, Invalid> {
+        let id = fields.id.map(RawValue::get);
+        let readable = id.filter(|id| is_request_id(id));
+        let refuse = |reason: &'static str| Err(Invalid::message(readable, reason));
+        if fields.jsonrpc.is_none_or(|version| version.get() != "\"2.0\"") {
+            return refuse("no JSON-RPC 2.0 message: `jsonrpc` must be \"2.0\"");
+        }
+        let kind = match (fields.method.is_some(), fields.result.is_some(), fields.error.is_some()) {
+            (true, false, false) if id.is_some() => Kind::Request,
+            (true, false, false) => Kind::Notification,
+            (false, true, false) | (false, false, true) => Kind::Response,
+            _ => return refuse("no JSON-RPC message: it needs exactly one of `method`, `result` and `error`"),
+        };
+        // An error about a message whose id could not be read has none, or null (JSON-RPC 2.0 §5).
+        let may_lack_id = kind == Kind::Notification || fields.error.is_some() && id.is_none_or(|id| id == "null");
+        if readable.is_none() && !may_lack_id {
+            return refuse("no MCP message: `id` must be a string or a number");
+        }
+        let method = match fields.method {
+            None => None,
+            Some(raw) => match string_value(raw.get()) {
+                Some(method) => Some(method),
+                None => return refuse("no JSON-RPC message: `method` must be a string"),
+            },
+        };
+        Ok(Envelope { kind, id: readable, method, params: fields.params, result: fields.result, id_as_sent: fields.id })
+    }
+
+    /// Whether this is a request or notification of the given method.
+    #[must_use]
+    pub fn is(&self, method: &str) -> bool {
+        self.method.as_deref() == Some(method)
+    }
+
+    /// The same message with another id, every other byte untouched. `bytes` must be what this envelope was read from.
+    #[must_use]
+    pub fn with_id(&self, bytes: &[u8], id: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len() + id.len() + 6);
+        match self.id_as_sent.map(RawValue::get) {
+            Some(sent) => {
+                let start = sent.as_ptr() as usize - bytes.as_ptr() as usize;
+                out.extend_from_slice(&bytes[..start]);
+                out.extend_from_slice(id.as_bytes());
+                out.extend_from_slice(&bytes[start + sent.len()..]);
+            }
+            None => {
+                let body = bytes.iter().position(|&b| b == b'{').map_or(0, |brace| brace + 1);
+                out.extend_from_slice(&bytes[..body]);
+                out.extend_from_slice(format!("\"id\":{id},").as_bytes());
+                out.extend_from_slice(&bytes[body..]);
+            }
+        }
+        out
+    }
+}
+
+impl Invalid {
+    fn syntax(reason: impl Into<Cow<'static, str>>) -> Self {
+        Invalid { code: PARSE_ERROR, id: None, reason: reason.into() }
+    }
+
+    fn message(id: Option<&str>, reason: impl Into<Cow<'static, str>>) -> Self {
+        Invalid { code: INVALID_REQUEST, id: id.map(str::to_owned), reason: reason.into() }
+    }
+}
+
+/// Whether two ids mean the same although they are spelt differently: servers re-serialise what they are sent.
+#[must_use]
+pub fn same_id(a: &str, b: &str) -> bool {
+    if a == b {
+        return true;
+    }
+    match (string_value(a), string_value(b)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b),
+        _ => false,
+    }
+}
+
+/// The members of a batch (2025-03-26), or `None` where the bytes are no array.
+///
+/// # Errors
+/// [`Invalid`] where they begin as an array and are none.
+pub fn batch(bytes: &[u8]) -> Result<Option<Vec<&[u8]>>, Invalid> {
+    if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
+        return Ok(None);
+    }
+    let members: Vec<&RawValue> =
+        serde_json::from_slice(bytes).map_err(|e| Invalid::syntax(format!("not JSON: {e}")))?;
+    Ok(Some(members.into_iter().map(|member| member.get().as_bytes()).collect()))
+}
+
+/// Puts a message on one line: between JSON tokens a line break is worth a blank, and inside strings there is none.
+pub fn into_one_line(message: &mut [u8]) {
+    for byte in message.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+}
+
+/// The error response for a problem of ours (H13): `data.source` tells it from the upstream's own errors.
+#[must_use]
+pub fn problem_response(id: &str, problem: &Problem) -> Vec<u8> {
+    let mut data = serde_json::json!({ "source": "mcp-bridge", "code": problem.code, "hint": problem.hint });
+    if let Some(url) = &problem.url {
+        data["url"] = url.as_str().into();
+    }
+    let error = serde_json::json!({ "code": INTERNAL_ERROR, "message": problem.message, "data": data });
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}").into_bytes()
+}
+
+/// The error response for a line that is no message. `null_id` says whether the host knows JSON-RPC's `id: null`;
+/// MCP has none since 2025-11-25.
+#[must_use]
+pub fn invalid_response(invalid: &Invalid, null_id: bool) -> Vec<u8> {
+    let error = serde_json::json!({ "code": invalid.code, "message": invalid.reason,
+        "data": { "source": "mcp-bridge", "code": if invalid.code == PARSE_ERROR { "parse_error" } else { "invalid_request" },
+                  "hint": "send one JSON-RPC message a line" } });
+    let id = match &invalid.id {
+        Some(id) => format!("\"id\":{id},"),
+        None if null_id => "\"id\":null,".to_owned(),
+        None => String::new(),
+    };
+    format!("{{\"jsonrpc\":\"2.0\",{id}\"error\":{error}}}").into_bytes()
+}
+
+fn is_request_id(raw: &str) -> bool {
+    matches!(raw.as_bytes().first(), Some(b'"' | b'-' | b'0'..=b'9'))
+}
+
+fn string_value(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}
+
+#[cfg(test)]
+mod tests;

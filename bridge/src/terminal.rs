@@ -1,0 +1,55 @@
+//! The one file that prints, and its rules: stdout carries MCP messages and nothing else, so everything a person reads
+//! goes to stderr; an error first, its hint on a line of its own; no colour where stderr is no terminal.
+
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::problem::{Code, Problem};
+use crate::settings::LogSettings;
+
+/// Says a sentence to the person.
+pub fn say(text: &str) {
+    // A closed stderr must not end the bridge.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Shows a problem: what happened, then what to do.
+pub fn show(problem: &Problem) {
+    say(&format!("mcp-bridge: {}\nhint: {}", problem.message, problem.hint));
+}
+
+/// Sends logs where the settings say. Other crates' logs are only let through from `warn` up: at their lower levels they
+/// may show what went over the wire.
+///
+/// # Errors
+/// Where the log file cannot be opened.
+pub fn start_logging(settings: &LogSettings) -> Result<(), Problem> {
+    let level: LevelFilter = settings.level.parse().unwrap_or(LevelFilter::INFO);
+    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("mcp_bridge", level);
+    let format = tracing_subscriber::fmt::layer().with_target(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    // A second subscriber in one process can only come from a test; the first one stays.
+    let _ = match &settings.file {
+        None => registry.with(format.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr)).try_init(),
+        Some(path) => {
+            let mut options = OpenOptions::new();
+            options.append(true).create(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file = options.open(path).map_err(|error| {
+                Problem::new(
+                    Code::StateDirUnusable,
+                    format!("cannot open the log file `{}`: {error}", path.display()),
+                    "choose another place with `--log-file FILE`",
+                )
+            })?;
+            registry.with(format.with_ansi(false).with_writer(Arc::new(file))).try_init()
+        }
+    };
+    Ok(())
+}

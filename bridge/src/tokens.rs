@@ -1,0 +1,266 @@
+//! One token for one resource, inside a bridge: it reads the store, decides whether a token will do, starts the worker
+//! where it will not, and waits. It never writes a token and must never know what a message says.
+//! Read next: [`waiting`], then `worker`, on the other side of the process wall.
+
+pub mod waiting;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::sync::watch;
+
+use self::waiting::SignInState;
+use crate::credentials::record::{Record, Tokens, unix_now};
+use crate::credentials::store::{Room, Store};
+use crate::oauth::challenge::{self, BearerChallenge};
+use crate::oauth::resource::ResourceIdentifier;
+use crate::problem::{Code, Problem};
+use crate::safe_url::SafeUrl;
+use crate::settings::SignInSettings;
+use crate::untrusted::Untrusted;
+use crate::worker::job::{Challenged, Job};
+
+/// How often one message may cause an authorization: a refresh whose token is refused, then a sign-in.
+const MAX_AUTHORIZATIONS: u32 = 2;
+/// A token of a sign-in this recent (seconds) that was never accepted is not worth another sign-in.
+const FRESH: u64 = 60;
+
+/// What a token is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Something the host asked: a person may be asked to sign in.
+    Call,
+    /// Something the bridge does of itself: no tab opens for it.
+    Background,
+}
+
+/// What to do with an answer of the upstream.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Take it as it is.
+    GoOn,
+    /// There is another token now: send the same once more.
+    SendAgain,
+}
+
+/// The keeper of the token of one upstream.
+#[derive(Debug)]
+pub struct Keeper {
+    settings: SignInSettings,
+    room: Room,
+    /// The person gave an `Authorization` header: it is the only credential.
+    fixed: bool,
+    held: Mutex<Option<Arc<Held>>>,
+    /// One authorization at a time in this process; the store's lock does the same over all processes.
+    turn: tokio::sync::Mutex<()>,
+    states: watch::Sender<SignInState>,
+}
+
+/// A token in use.
+#[derive(Debug)]
+struct Held {
+    authorization: HeaderValue,
+    tokens: Tokens,
+    /// The upstream has accepted it.
+    proven: AtomicBool,
+}
+
+impl Keeper {
+    /// The keeper for what `settings` name. `fixed` says that the person's own headers carry the credential.
+    #[must_use]
+    pub fn new(settings: SignInSettings, fixed: bool) -> Self {
+        let resource = ResourceIdentifier::new(&settings.upstream);
+        let room = Store::open(&settings.state_dir).room(resource.as_str(), &settings.profile);
+        Keeper {
+            settings,
+            room,
+            fixed,
+            held: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            states: watch::Sender::new(SignInState::None),
+        }
+    }
+
+    /// What is to be shown of a sign-in under way.
+    #[must_use]
+    pub fn states(&self) -> watch::Receiver<SignInState> {
+        self.states.subscribe()
+    }
+
+    /// The verbs for one message.
+    #[must_use]
+    pub fn pass(&self, purpose: Purpose) -> Pass<'_> {
+        Pass { keeper: self, purpose, used: None, authorizations: 0 }
+    }
+
+    /// The token that is there already, if any: for a goodbye that waits for nothing.
+    #[must_use]
+    pub fn at_hand(&self) -> Option<HeaderValue> {
+        self.lock_held().as_ref().map(|held| held.authorization.clone())
+    }
+
+    /// The token in use, from memory or, the first time, from the store.
+    fn current(&self) -> Result<Option<Arc<Held>>, Problem> {
+        if let Some(held) = &*self.lock_held() {
+            return Ok(Some(held.clone()));
+        }
+        self.reload()
+    }
+
+    /// Reads the store again.
+    fn reload(&self) -> Result<Option<Arc<Held>>, Problem> {
+        let record = self.room.read()?;
+        let held = record.and_then(|record| Held::from_record(&record)).map(Arc::new);
+        let mut current = self.lock_held();
+        match (&*current, &held) {
+            // The same one keeps what is known of it.
+            (Some(old), Some(new)) if old.same_token(new) => {}
+            _ => current.clone_from(&held),
+        }
+        Ok(current.clone())
+    }
+
+    /// Another token than `used`: somebody else's, or one that a worker gets.
+    async fn obtain(&self, used: Option<Arc<Held>>, mut job: Job) -> Result<Arc<Held>, Problem> {
+        let _turn = self.turn.lock().await;
+        let stored = self.reload()?;
+        if let Some(held) = &stored
+            && used.as_ref().is_none_or(|used| !used.same_token(held))
+            && !held.tokens.needs_refresh(unix_now())
+        {
+            return Ok(held.clone());
+        }
+        job.refused = stored.or(used).map(|held| held.tokens.fingerprint());
+        waiting::wait_for_worker(&self.room, &job, &self.states).await?;
+        self.reload()?.filter(|held| job.is_news(&held.tokens)).ok_or_else(|| {
+            Problem::new(
+                Code::SignInInterrupted,
+                "the sign-in ended without a token",
+                "run `mcp-bridge login URL` with `--log debug`, or try again",
+            )
+        })
+    }
+
+    fn job(&self, purpose: Purpose) -> Job {
+        let mut job = Job::new(self.settings.clone());
+        job.interactive = purpose == Purpose::Call;
+        job
+    }
+
+    fn lock_held(&self) -> MutexGuard<'_, Option<Arc<Held>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The way of one message through the authorization, bounded: no message can cause a loop.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    keeper: &'a Keeper,
+    purpose: Purpose,
+    used: Option<Arc<Held>>,
+    authorizations: u32,
+}
+
+impl Pass<'_> {
+    /// The `Authorization` header to send, if there is a token; refreshed before its expiry (A14).
+    ///
+    /// # Errors
+    /// Where a refresh was due and neither it nor a sign-in gave a token.
+    pub async fn authorize(&mut self) -> Result<Option<HeaderValue>, Problem> {
+        if self.keeper.fixed {
+            return Ok(None);
+        }
+        self.used = self.keeper.current()?;
+        if let Some(held) = self.used.clone().filter(|held| held.tokens.needs_refresh(unix_now())) {
+            self.used = Some(self.keeper.obtain(Some(held), self.keeper.job(self.purpose)).await?);
+        }
+        Ok(self.used.as_ref().map(|held| held.authorization.clone()))
+    }
+
+    /// Looks at an answer: a 401 is mended where a token can mend it (A15), and nothing else is touched.
+    ///
+    /// # Errors
+    /// Where no token could be had, or none is accepted.
+    pub async fn observe(
+        &mut self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+    ) -> Result<Verdict, Problem> {
+        let challenge = || challenge::bearer(headers.get_all(header::WWW_AUTHENTICATE));
+        match status {
+            StatusCode::UNAUTHORIZED if self.keeper.fixed => Err(self.rejected("the `Authorization` header given")),
+            StatusCode::UNAUTHORIZED => self.mend(challenge(), peer).await,
+            StatusCode::FORBIDDEN => match challenge() {
+                Some(challenge) if challenge.error.as_deref() == Some("insufficient_scope") => {
+                    Err(self.insufficient_scope(&challenge))
+                }
+                _ => Ok(Verdict::GoOn),
+            },
+            _ => {
+                if let Some(held) = &self.used {
+                    held.proven.store(true, Ordering::Relaxed);
+                }
+                Ok(Verdict::GoOn)
+            }
+        }
+    }
+
+    async fn mend(&mut self, challenge: Option<BearerChallenge>, peer: Option<SocketAddr>) -> Result<Verdict, Problem> {
+        let fresh = self.used.as_ref().is_some_and(|held| held.is_fresh_sign_in(unix_now()));
+        if fresh || self.authorizations >= MAX_AUTHORIZATIONS {
+            return Err(self.rejected("a token that was issued for it just now"));
+        }
+        self.authorizations += 1;
+        let mut job = self.keeper.job(self.purpose);
+        job.challenge = Some(Challenged::new(challenge, peer.map(|peer| peer.ip())));
+        // A token that a refresh brought and the server never took: another refresh would bring the same.
+        job.skip_refresh = self.used.as_ref().is_some_and(|held| !held.is_proven() && held.tokens.refreshed);
+        self.used = Some(self.keeper.obtain(self.used.take(), job).await?);
+        Ok(Verdict::SendAgain)
+    }
+
+    fn rejected(&self, what: &str) -> Problem {
+        let upstream = SafeUrl::new(&self.keeper.settings.upstream);
+        Problem::new(
+            Code::TokenRejected,
+            format!("`{upstream}` rejects {what} (401)"),
+            "ask the server's operator whether this account has access; `mcp-bridge login URL --force` signs in anew",
+        )
+        .at(upstream)
+    }
+
+    fn insufficient_scope(&self, challenge: &BearerChallenge) -> Problem {
+        let upstream = SafeUrl::new(&self.keeper.settings.upstream);
+        let scope = Untrusted::new(challenge.scope.as_deref().unwrap_or("unnamed"));
+        Problem::new(
+            Code::InsufficientScope,
+            format!("`{upstream}` demands the scope `{scope}` for this request (403 insufficient_scope)"),
+            "add `--scope` with what is demanded and run `mcp-bridge login URL --force`",
+        )
+        .at(upstream)
+    }
+}
+
+impl Held {
+    fn from_record(record: &Record) -> Option<Self> {
+        let tokens = record.current_tokens()?.clone();
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", tokens.access_token.expose())).ok()?;
+        authorization.set_sensitive(true);
+        Some(Held { authorization, tokens, proven: AtomicBool::new(false) })
+    }
+
+    fn same_token(&self, other: &Held) -> bool {
+        self.tokens.access_token == other.tokens.access_token
+    }
+
+    fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
+
+    fn is_fresh_sign_in(&self, now: u64) -> bool {
+        !self.is_proven() && !self.tokens.refreshed && now.saturating_sub(self.tokens.obtained_at) < FRESH
+    }
+}

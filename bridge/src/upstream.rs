@@ -1,0 +1,133 @@
+//! The remote MCP server over Streamable HTTP: one message is one exchange. It asks `tokens` for the token and shows it
+//! every answer, and it must never know whose message it carries, nor how a token comes to be.
+//! Read next: [`exchange`], then [`sse`].
+
+pub mod error;
+pub mod exchange;
+pub mod headers;
+pub mod session;
+pub mod sse;
+pub mod standalone_stream;
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use url::Url;
+
+use self::error::UpstreamError;
+use self::session::Session;
+use crate::http::{HttpError, classify, message_client};
+use crate::message::Envelope;
+use crate::safe_url::SafeUrl;
+use crate::tokens::{Keeper, Purpose, Verdict};
+
+/// The longest message that is taken from an upstream, in bytes.
+pub const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+/// How long the goodbye to a session may take.
+const GOODBYE: Duration = Duration::from_millis(700);
+
+/// One remote server.
+#[derive(Debug)]
+pub struct Upstream {
+    url: Url,
+    shown: SafeUrl,
+    /// The headers that the person added.
+    headers: HeaderMap,
+    tokens: Keeper,
+    /// Built when the first message goes: TLS roots take milliseconds to load.
+    client: OnceLock<reqwest::Client>,
+    session: Mutex<Session>,
+}
+
+impl Upstream {
+    /// The server at `url`. Nothing is connected yet.
+    #[must_use]
+    pub fn new(url: Url, headers: HeaderMap, tokens: Keeper) -> Self {
+        let shown = SafeUrl::new(&url);
+        Upstream { url, shown, headers, tokens, client: OnceLock::new(), session: Mutex::default() }
+    }
+
+    /// The URL as it may be shown.
+    #[must_use]
+    pub fn shown(&self) -> &SafeUrl {
+        &self.shown
+    }
+
+    /// The session as the last `initialize` set it up.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        self.lock_session().clone()
+    }
+
+    /// Takes over what the answer to `initialize` sets up (T3); what came before is over.
+    pub fn begin_session(&self, headers: &HeaderMap, response: &Envelope<'_>) {
+        *self.lock_session() = Session::from_initialize(headers, response);
+    }
+
+    /// Forgets the session, before a new `initialize`: it must not carry the old one's id.
+    pub fn forget_session(&self) {
+        *self.lock_session() = Session::default();
+    }
+
+    /// Says goodbye to the session, if there is one (H7). Whatever the server says to it changes nothing.
+    pub async fn end_session(&self) {
+        let session = self.session();
+        let (Some(_), Ok(client)) = (&session.id, self.client()) else { return };
+        let mut headers = headers::of_session(&self.headers, &session);
+        headers::authorize(&mut headers, self.tokens.at_hand());
+        let goodbye = client.request(Method::DELETE, self.url.clone()).headers(headers).timeout(GOODBYE).send();
+        if let Err(error) = goodbye.await {
+            tracing::debug!("goodbye to the session: {}", classify(&error, &self.url));
+        }
+    }
+
+    /// Sends one request of HTTP with whatever token it takes: the answer is never a 401 that a token could mend.
+    async fn send(
+        &self,
+        method: Method,
+        headers: impl Fn(&Session) -> HeaderMap,
+        body: Option<Bytes>,
+        purpose: Purpose,
+    ) -> Result<reqwest::Response, UpstreamError> {
+        let client = self.client()?;
+        let mut pass = self.tokens.pass(purpose);
+        let mut url = self.url.clone();
+        let mut redirects = 0;
+        loop {
+            let session = self.session();
+            let mut headers = headers(&session);
+            headers::authorize(&mut headers, pass.authorize().await?);
+            let mut request = client.request(method.clone(), url.clone()).headers(headers);
+            if let Some(body) = &body {
+                request = request.body(body.clone());
+            }
+            let response = request.send().await.map_err(|e| classify(&e, &url))?;
+            if let Some(to) = exchange::same_origin_redirect(&response, &url)? {
+                redirects += 1;
+                if redirects > exchange::MAX_REDIRECTS {
+                    return Err(UpstreamError::Redirect { status: response.status(), to: SafeUrl::new(&to) });
+                }
+                url = to;
+                continue;
+            }
+            match pass.observe(response.status(), response.headers(), response.remote_addr()).await? {
+                Verdict::GoOn => return Ok(response),
+                Verdict::SendAgain => {}
+            }
+        }
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, HttpError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let built = message_client(&self.url)?;
+        Ok(self.client.get_or_init(|| built))
+    }
+
+    fn lock_session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

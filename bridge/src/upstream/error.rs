@@ -1,0 +1,154 @@
+//! What can go wrong between the bridge and the upstream, sorted by whose fault it is.
+
+use http::StatusCode;
+
+use crate::http::HttpError;
+use crate::problem::{Code, Problem};
+use crate::safe_url::SafeUrl;
+use crate::untrusted::Untrusted;
+
+/// Why an exchange with the upstream came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The network or TLS.
+    #[error("{0}")]
+    Http(#[from] HttpError),
+    /// No token could be had, or none is accepted.
+    #[error("{0}")]
+    Token(#[from] Problem),
+    /// An HTTP error without a JSON-RPC body.
+    #[error("answered {status}{}", quoted(.excerpt))]
+    Status {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The beginning of the body, cleaned.
+        excerpt: Untrusted,
+    },
+    /// 404 to a session id: the server has forgotten the session.
+    #[error("has ended the MCP session (404)")]
+    SessionLost,
+    /// A success that is neither JSON nor an event stream.
+    #[error("answered {status} with {content_type} instead of JSON-RPC{}", quoted(.excerpt))]
+    NotMcp {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The content type as sent, or words for none.
+        content_type: Untrusted,
+        /// The beginning of the body, cleaned.
+        excerpt: Untrusted,
+    },
+    /// A redirect that would carry the message elsewhere (T12).
+    #[error("redirects to `{to}` ({status})")]
+    Redirect {
+        /// The HTTP status.
+        status: StatusCode,
+        /// Where to.
+        to: SafeUrl,
+    },
+    /// A request was taken without a response.
+    #[error("answered {0} without a response to the request")]
+    NoResponse(StatusCode),
+    /// A stream ended before the response to its request.
+    #[error("ended the stream before the response to the request")]
+    StreamEnded,
+    /// A message over the limit, in bytes.
+    #[error("sent a message over {0} bytes")]
+    TooLarge(usize),
+    /// The answer is to something that was not asked.
+    #[error("answered with a message that is no response to the request: {0}")]
+    NotAResponse(Untrusted),
+}
+
+impl UpstreamError {
+    /// The problem as the host and the person are told it.
+    #[must_use]
+    pub fn problem(self, upstream: &SafeUrl) -> Problem {
+        let (code, hint) = match &self {
+            UpstreamError::Token(problem) => return problem.clone(),
+            UpstreamError::Http(error) => {
+                return Problem::new(error.code(), error.to_string(), error.hint()).at(upstream.clone());
+            }
+            UpstreamError::Status { status, .. } if *status == StatusCode::FORBIDDEN => {
+                (Code::Forbidden, "the account that is signed in may not do this: ask the server's operator")
+            }
+            UpstreamError::Status { status, .. } if *status == StatusCode::NOT_FOUND => {
+                (Code::HttpError, "check the path of the URL: is this the server's MCP endpoint?")
+            }
+            UpstreamError::Status { .. } => {
+                (Code::HttpError, "try again later, or tell the server's operator what it answered")
+            }
+            UpstreamError::SessionLost => (Code::SessionLost, "restart this server in the host"),
+            UpstreamError::NotMcp { .. } => {
+                (Code::NotAnMcpServer, "check the URL: is this the server's MCP endpoint, and not its web page?")
+            }
+            UpstreamError::Redirect { .. } => {
+                (Code::RedirectRefused, "if you trust the new address, write it into the host's configuration")
+            }
+            UpstreamError::NoResponse(_) | UpstreamError::NotAResponse(_) => {
+                (Code::NotAnMcpServer, "the server breaks the MCP rules for this request: tell its operator")
+            }
+            UpstreamError::StreamEnded => (Code::StreamBroken, "it is not known whether the request was carried out"),
+            UpstreamError::TooLarge(_) => (Code::MessageTooLarge, "ask for less in one request"),
+        };
+        Problem::new(code, format!("`{upstream}` {self}"), hint).at(upstream.clone())
+    }
+}
+
+fn quoted(excerpt: &Untrusted) -> String {
+    let text = excerpt.to_string();
+    if text.is_empty() { text } else { format!(": {text}") }
+}
+
+/// The beginning of a body as a person can read it: without markup, white space folded.
+#[must_use]
+pub fn excerpt(body: &[u8]) -> Untrusted {
+    let text = String::from_utf8_lossy(&body[..body.len().min(16 * 1024)]).into_owned();
+    let readable = if text.trim_start().starts_with('<') { without_markup(&text) } else { text };
+    Untrusted::new(readable.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn without_markup(html: &str) -> String {
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        text.push_str(&rest[..start]);
+        text.push(' ');
+        let tag = &rest[start..];
+        let hidden = ["script", "style", "head"].into_iter().find(|name| {
+            tag.get(1..=name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
+                && tag[name.len() + 1..].starts_with([' ', '>'])
+        });
+        let end = match hidden {
+            Some(name) => tag.to_ascii_lowercase().find(&format!("</{name}")),
+            None => tag.find('>').map(|end| end + 1),
+        };
+        rest = match end {
+            Some(end) => &tag[end.max(1)..],
+            None => "",
+        };
+    }
+    text.push_str(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t12_an_excerpt_is_clean_and_short() {
+        let html = b"<!doctype html><html><head><title>x</title></head><body><h1>Bad\n gateway</h1><script>var a = '<b>';</script><p>nginx\x1b[2J</p></body></html>";
+        assert_eq!(excerpt(html).to_string(), "Bad gateway nginx\\u{1b}[2J");
+        assert_eq!(excerpt(b"plain  text").to_string(), "plain text");
+        assert_eq!(excerpt(b"<unfinished").to_string(), "");
+    }
+
+    #[test]
+    fn a_problem_names_the_upstream_and_says_what_to_do() {
+        let upstream = SafeUrl::from_text("https://mcp.example.com/mcp");
+        let error = UpstreamError::Status { status: StatusCode::BAD_GATEWAY, excerpt: Untrusted::new("Bad gateway") };
+        let problem = error.problem(&upstream);
+        assert_eq!(problem.message, "`https://mcp.example.com/mcp` answered 502 Bad Gateway: Bad gateway");
+        assert_eq!(problem.code, Code::HttpError);
+    }
+}

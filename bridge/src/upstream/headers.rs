@@ -1,0 +1,50 @@
+//! The headers of every request to the upstream (T1, T3, A21): the person's, the protocol's, the session's.
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::session::Session;
+
+/// MCP's session header, in both directions.
+pub const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+/// MCP's header for the negotiated revision.
+pub const MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+/// Where a broken stream left off.
+pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The headers of a POST: both forms of a reply are welcome.
+pub fn of_post(person: &HeaderMap, session: &Session) -> HeaderMap {
+    let mut headers = of_session(person, session);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    headers
+}
+
+/// The headers of the standalone stream's GET.
+pub fn of_get(person: &HeaderMap, session: &Session, last_event_id: &[u8]) -> HeaderMap {
+    let mut headers = of_session(person, session);
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    if let Some(id) = HeaderValue::from_bytes(last_event_id).ok().filter(|id| !id.is_empty()) {
+        headers.insert(LAST_EVENT_ID, id);
+    }
+    headers
+}
+
+/// The headers that every request has; all that a DELETE needs.
+pub fn of_session(person: &HeaderMap, session: &Session) -> HeaderMap {
+    let mut headers = person.clone();
+    if let Some(id) = &session.id {
+        headers.insert(MCP_SESSION_ID, id.clone());
+    }
+    if let Some(version) = &session.protocol_version {
+        headers.insert(MCP_PROTOCOL_VERSION, version.clone());
+    }
+    headers
+}
+
+/// Puts the token where it belongs, over a header of the person's.
+pub fn authorize(headers: &mut HeaderMap, authorization: Option<HeaderValue>) {
+    if let Some(value) = authorization {
+        headers.insert(AUTHORIZATION, value);
+    }
+}

@@ -1,0 +1,192 @@
+//! Discovery: from the upstream's challenge to the metadata of an authorization server (A1 to A4), with the fall-backs of
+//! MCP 2025-03-26 where a server publishes nothing of the resource.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
+use url::Url;
+
+use super::job::Challenged;
+use crate::http::{Egress, classify, message_client};
+use crate::oauth::challenge;
+use crate::oauth::endpoint::{Endpoint, UrlRule};
+use crate::oauth::issuer::Issuer;
+use crate::oauth::resource::ResourceIdentifier;
+use crate::oauth::resource_metadata::{self, ProtectedResourceMetadata};
+use crate::oauth::server_metadata::{self, AuthorizationServerMetadata, ServerMetadataError};
+use crate::problem::{Code, Problem};
+use crate::safe_url::SafeUrl;
+
+/// How long the upstream may take to say that it wants a sign-in.
+const PROBE: Duration = Duration::from_secs(20);
+
+/// What is known of an upstream's authorization.
+#[derive(Clone, Debug)]
+pub(super) struct Discovered {
+    /// What goes into the `resource` parameter (A8): as published, else the canonical URL.
+    pub(super) resource: String,
+    /// The resource's `scopes_supported`.
+    pub(super) resource_scopes: Option<Vec<String>>,
+    /// The authorization server to use.
+    pub(super) server: AuthorizationServerMetadata,
+}
+
+/// Reads the metadata.
+///
+/// # Errors
+/// The first thing that keeps a sign-in from being safe or possible.
+pub(super) async fn discover(
+    egress: &Egress,
+    upstream: &Url,
+    challenge: &Challenged,
+    rule: &UrlRule,
+) -> Result<Discovered, Problem> {
+    match resource_metadata(egress, upstream, challenge, rule).await? {
+        Some(resource) => {
+            tracing::info!("`{}` names the authorization servers {}", SafeUrl::new(upstream), shown(&resource));
+            let server = usable_server(egress, &resource, rule).await?;
+            Ok(Discovered { resource: resource.resource, resource_scopes: resource.scopes_supported, server })
+        }
+        None => {
+            tracing::info!("`{}` publishes no resource metadata: asking as MCP 2025-03-26 did", SafeUrl::new(upstream));
+            let resource = ResourceIdentifier::new(upstream).as_str().to_owned();
+            Ok(Discovered { resource, resource_scopes: None, server: fallback(egress, upstream, rule).await? })
+        }
+    }
+}
+
+/// Asks the upstream without a token what it says to that: `None` where it asks for no sign-in and names no metadata.
+///
+/// # Errors
+/// Where it cannot be reached.
+pub(super) async fn probe(upstream: &Url) -> Result<Option<Challenged>, Problem> {
+    let client = message_client(upstream)?;
+    let ping = r#"{"jsonrpc":"2.0","id":"mcp-bridge","method":"ping"}"#;
+    let request = client
+        .post(upstream.clone())
+        .header(CONTENT_TYPE, "application/json")
+        .header(ACCEPT, "application/json, text/event-stream")
+        .timeout(PROBE)
+        .body(ping);
+    let response = request.send().await.map_err(|error| classify(&error, upstream))?;
+    let challenge = challenge::bearer(response.headers().get_all(WWW_AUTHENTICATE));
+    let wanted = response.status() == StatusCode::UNAUTHORIZED || challenge.is_some();
+    Ok(wanted.then(|| Challenged::new(challenge, response.remote_addr().map(|peer| peer.ip()))))
+}
+
+/// The resource's metadata, where the challenge says or at the well-known places (A1); `None` where there is none.
+async fn resource_metadata(
+    egress: &Egress,
+    upstream: &Url,
+    challenge: &Challenged,
+    rule: &UrlRule,
+) -> Result<Option<ProtectedResourceMetadata>, Problem> {
+    let (places, named) = match &challenge.resource_metadata {
+        Some(url) => (vec![resource_metadata::named_by_challenge(url, rule)?], true),
+        None => (resource_metadata::candidates(upstream, rule)?, false),
+    };
+    for place in &places {
+        let response = egress.fetch(resource_metadata::request(place)).await?;
+        match resource_metadata::judge(place, upstream, response.status(), response.body()) {
+            Ok(metadata) => return Ok(Some(metadata)),
+            Err(error) if error.is_absent() && !named => tracing::debug!("{error}"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// The first authorization server with which registration is possible (A2); else the first that can be used at all.
+async fn usable_server(
+    egress: &Egress,
+    resource: &ProtectedResourceMetadata,
+    rule: &UrlRule,
+) -> Result<AuthorizationServerMetadata, Problem> {
+    let mut without_registration = None;
+    let mut first_problem = None;
+    for identifier in &resource.authorization_servers {
+        match server_metadata(egress, identifier, rule).await {
+            Ok(server) if server.registration_endpoint.is_some() => return Ok(server),
+            Ok(server) => without_registration = without_registration.or(Some(server)),
+            Err(problem) => {
+                tracing::warn!("{problem}");
+                first_problem = first_problem.or(Some(problem));
+            }
+        }
+    }
+    without_registration.ok_or_else(|| first_problem.unwrap_or_else(no_server))
+}
+
+async fn server_metadata(
+    egress: &Egress,
+    identifier: &str,
+    rule: &UrlRule,
+) -> Result<AuthorizationServerMetadata, Problem> {
+    let issuer = Issuer::parse(identifier, rule)?;
+    let mut refused: Option<ServerMetadataError> = None;
+    for place in server_metadata::candidates(&issuer, rule)? {
+        match ask_server(egress, &place, &issuer, rule).await? {
+            Ok(server) => return Ok(server),
+            Err(error) if error.try_next() => {
+                tracing::debug!("{error}");
+                // A wrong document tells more than an absent one.
+                if refused.as_ref().is_none_or(ServerMetadataError::is_absent) {
+                    refused = Some(error);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(refused.map_or_else(no_server, Problem::from))
+}
+
+/// No resource metadata at all: the server's own at the upstream's origin, then its default endpoints (MCP 2025-03-26).
+async fn fallback(egress: &Egress, upstream: &Url, rule: &UrlRule) -> Result<AuthorizationServerMetadata, Problem> {
+    let issuer = Issuer::parse(&upstream.origin().ascii_serialization(), rule)?;
+    for place in server_metadata::candidates(&issuer, rule)? {
+        match ask_server(egress, &place, &issuer, rule).await? {
+            Ok(server) => return Ok(server),
+            Err(error) if error.is_absent() => tracing::debug!("{error}"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(server_metadata::fallback_2025_03_26(upstream, rule)?)
+}
+
+async fn ask_server(
+    egress: &Egress,
+    place: &Endpoint,
+    issuer: &Issuer,
+    rule: &UrlRule,
+) -> Result<Result<AuthorizationServerMetadata, ServerMetadataError>, Problem> {
+    let response = egress.fetch(server_metadata::request(place)).await?;
+    let judged = server_metadata::judge(place, issuer, rule, response.status(), response.body());
+    if let Ok(server) = &judged
+        && server.issuer_differs_by_slash
+    {
+        tracing::warn!(
+            "`{}` calls itself `{}`: only a final slash differs, going on",
+            SafeUrl::from_text(issuer.as_str()),
+            SafeUrl::from_text(&server.issuer)
+        );
+    }
+    Ok(judged)
+}
+
+fn no_server() -> Problem {
+    Problem::new(
+        Code::ServerMetadataInvalid,
+        "no authorization server of this resource publishes metadata",
+        "tell the server's operator: RFC 8414 metadata is missing",
+    )
+}
+
+fn shown(resource: &ProtectedResourceMetadata) -> String {
+    resource
+        .authorization_servers
+        .iter()
+        .map(|server| format!("`{}`", SafeUrl::from_text(server)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,58 @@
+//! What a bridge wants of the worker: the message that crosses the process wall. Nothing in it is secret.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::credentials::record::{Tokens, unix_now};
+use crate::oauth::challenge::BearerChallenge;
+use crate::settings::SignInSettings;
+
+/// A wish for a token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// How to sign in.
+    pub settings: SignInSettings,
+    /// The fingerprint of the token that will not do; anything else in the store does.
+    pub refused: Option<String>,
+    /// What the upstream said to it; `None` where it was not asked.
+    pub challenge: Option<Challenged>,
+    /// A refresh has been tried and did not help.
+    pub skip_refresh: bool,
+    /// A person may be asked.
+    pub interactive: bool,
+}
+
+/// What a 401 said (RFC 6750 §3, RFC 9728 §5.1).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Challenged {
+    /// Where the resource's metadata is.
+    pub resource_metadata: Option<String>,
+    /// The scope that is demanded.
+    pub scope: Option<String>,
+    /// The address that the upstream had: how far its metadata may lead is judged by it (A19).
+    pub peer: Option<IpAddr>,
+}
+
+impl Challenged {
+    /// What is needed of a challenge.
+    #[must_use]
+    pub fn new(challenge: Option<BearerChallenge>, peer: Option<IpAddr>) -> Self {
+        let BearerChallenge { resource_metadata, scope, .. } = challenge.unwrap_or_default();
+        Challenged { resource_metadata, scope, peer }
+    }
+}
+
+impl Job {
+    /// The wish for any token at all, with a person to ask.
+    #[must_use]
+    pub fn new(settings: SignInSettings) -> Self {
+        Job { settings, refused: None, challenge: None, skip_refresh: false, interactive: true }
+    }
+
+    /// Whether these tokens are what is wished for: others than the refused ones, and not about to end.
+    #[must_use]
+    pub fn is_news(&self, tokens: &Tokens) -> bool {
+        self.refused.as_ref() != Some(&tokens.fingerprint()) && !tokens.needs_refresh(unix_now())
+    }
+}

@@ -1,0 +1,94 @@
+//! The refresh (RFC 6749 §6, A14), under the lock from reading to renaming: the room on the disk is there before the
+//! refresh token is spent, and the new tokens are on the disk before anybody uses them.
+
+use std::time::{Duration, SystemTime};
+
+use super::Walk;
+use super::progress::Progress;
+use crate::credentials::record::{Record, Registration, Tokens, unix_now};
+use crate::credentials::sign_in::Phase;
+use crate::http::Egress;
+use crate::oauth::client_authentication::{ClientAuthentication, TokenEndpointAuthMethod};
+use crate::oauth::endpoint::Endpoint;
+use crate::oauth::grant::refresh;
+use crate::oauth::token_response::{self, TokenError, TokenResponse};
+use crate::problem::Problem;
+use crate::safe_url::SafeUrl;
+
+impl Walk<'_> {
+    /// Refreshes the tokens of the issuer in use. False where that is not possible and a sign-in is due.
+    ///
+    /// # Errors
+    /// Where the token endpoint cannot be reached or makes no sense: everything stored is kept (A15).
+    pub(super) async fn refresh(
+        &self,
+        egress: &Egress,
+        record: &mut Record,
+        progress: &mut Progress<'_>,
+    ) -> Result<bool, Problem> {
+        let Some((issuer, current)) = record.current() else { return Ok(false) };
+        let (Some(registration), Some(tokens)) = (&current.registration, &current.tokens) else { return Ok(false) };
+        let Some(refresh_token) = tokens.refresh_token.clone() else { return Ok(false) };
+        let issuer = issuer.to_owned();
+        let resource = record.discovery.as_ref().map(|discovery| discovery.resource.as_str());
+        let endpoint = Endpoint::parse("token_endpoint", &tokens.token_endpoint, &self.rule)?;
+        let client = client_of(registration);
+        let scope = tokens.scope.clone();
+        progress.phase(Phase::Refreshing);
+        let room = self.room.reserve(self.lock)?;
+        let asked = SystemTime::now();
+        let response = egress.fetch(refresh::request(&endpoint, &client, &refresh_token, resource)).await?;
+        let judged = token_response::judge(&endpoint, response.status(), response.body());
+        match judged {
+            Ok(tokens) => {
+                let tokens = tokens.after_refresh(&refresh_token, scope.as_deref());
+                record.issuer_mut(&issuer).tokens = Some(tokens_of(tokens, asked, &endpoint, true));
+                *record = self.room.write_reserved(self.lock, room, record.clone())?;
+                tracing::info!("refreshed the token for `{}`", SafeUrl::new(self.upstream()));
+                Ok(true)
+            }
+            Err(error) if error.forgets_refresh_token() || error.forgets_registration() => {
+                tracing::warn!("{error}: a sign-in is due");
+                give_up(record, &issuer, &error);
+                self.save(record)?;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Sets the refused token aside, and with it the registration where that is what was refused.
+fn give_up(record: &mut Record, issuer: &str, error: &TokenError) {
+    let stored = record.issuer_mut(issuer);
+    let refused = stored.tokens.as_ref().and_then(|tokens| tokens.refresh_token.clone());
+    if let Some(refused) = refused {
+        stored.set_aside_refused(&refused, &error.to_string(), unix_now());
+    }
+    if error.forgets_registration() {
+        stored.registration = None;
+    }
+}
+
+/// How the stored client proves itself.
+pub(super) fn client_of(registration: &Registration) -> ClientAuthentication {
+    let method = TokenEndpointAuthMethod::from_name(&registration.token_endpoint_auth_method)
+        .unwrap_or(TokenEndpointAuthMethod::ClientSecretBasic);
+    ClientAuthentication::new(registration.client_id.clone(), registration.client_secret.clone(), method)
+}
+
+/// A token response as it goes to the disk.
+pub(super) fn tokens_of(response: TokenResponse, asked: SystemTime, endpoint: &Endpoint, refreshed: bool) -> Tokens {
+    let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    Tokens {
+        expires_at: response.expires_at(asked).map(seconds),
+        access_token: response.access_token,
+        token_type: "Bearer".to_owned(),
+        obtained_at: seconds(asked),
+        refreshed,
+        refresh_token: response.refresh_token,
+        scope: response.scope,
+        token_endpoint: endpoint.as_str().to_owned(),
+        extra: crate::credentials::record::Extra::default(),
+    }
+}

@@ -1,0 +1,147 @@
+//! The client that signs in: the stored registration of this issuer if its redirect URI can be served, else a new one by
+//! Dynamic Client Registration (RFC 7591, A6). A registration is on the disk before it is used.
+
+use super::Walk;
+use super::callback::{Callback, CallbackError};
+use super::discovery::Discovered;
+use crate::credentials::record::{Extra, Record, Registration, unix_now};
+use crate::http::Egress;
+use crate::oauth::endpoint::Endpoint;
+use crate::oauth::registration::{self, ClientInformation, ClientMetadata, RegistrationError};
+use crate::problem::{Code, Problem};
+use crate::safe_url::SafeUrl;
+
+/// What we are, whatever we are called (RFC 7591 §2): random, fixed.
+const SOFTWARE_ID: &str = "6f1f7b5e-3a0c-4f5e-9d53-2a8a5e0d7c41";
+
+/// A client and the callback that serves its redirect URI.
+pub(super) struct Client {
+    pub(super) registration: Registration,
+    pub(super) callback: Callback,
+    pub(super) redirect_uri: String,
+}
+
+impl Walk<'_> {
+    /// The stored client, on its own port (A10); a new one where there is none or its port is taken.
+    pub(super) async fn client(
+        &self,
+        egress: &Egress,
+        record: &mut Record,
+        discovered: &Discovered,
+        scope: Option<&str>,
+    ) -> Result<Client, Problem> {
+        let issuer = &discovered.server.issuer;
+        let stored = record.issuers.get(issuer).and_then(|stored| stored.registration.clone());
+        if let Some(registration) = stored.filter(|registration| !registration.has_expired(unix_now()))
+            && let Some((callback, redirect_uri)) = self.serve(&registration).await?
+        {
+            tracing::info!("using the registration at `{}`", SafeUrl::from_text(issuer));
+            return Ok(Client { registration, callback, redirect_uri });
+        }
+        let Some(endpoint) = &discovered.server.registration_endpoint else {
+            return Err(no_registration(issuer));
+        };
+        let mut callback = Callback::bind(self.job.settings.callback_port).await?;
+        let (information, redirect_uri) = self.register(egress, endpoint, discovered, &mut callback, scope).await?;
+        let registration = registration_of(information);
+        record.issuer_mut(issuer).registration = Some(registration.clone());
+        self.save(record)?;
+        tracing::info!("registered at `{}`", SafeUrl::from_text(issuer));
+        Ok(Client { registration, callback, redirect_uri })
+    }
+
+    /// The callback of a stored registration; `None` where another program has its port or the person wants another.
+    async fn serve(&self, registration: &Registration) -> Result<Option<(Callback, String)>, Problem> {
+        for redirect_uri in &registration.redirect_uris {
+            let Some(port) = url::Url::parse(redirect_uri).ok().and_then(|url| url.port()) else { continue };
+            if self.job.settings.callback_port.is_some_and(|wanted| wanted != port) {
+                continue;
+            }
+            match served(port, redirect_uri).await {
+                Ok(Some(callback)) => return Ok(Some((callback, redirect_uri.clone()))),
+                Ok(None) => {}
+                Err(CallbackError::PortTaken { .. }) if self.job.settings.callback_port.is_none() => {
+                    tracing::info!("port {port} of the registration is taken: registering anew");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Registers; a server that refuses the address is offered the name, the other spelling of loopback (A6).
+    async fn register(
+        &self,
+        egress: &Egress,
+        endpoint: &Endpoint,
+        discovered: &Discovered,
+        callback: &mut Callback,
+        scope: Option<&str>,
+    ) -> Result<(ClientInformation, String), Problem> {
+        let redirect_uri = callback.redirect_uri();
+        match self.ask(egress, endpoint, discovered, &redirect_uri, scope).await? {
+            Ok(information) => Ok((information, redirect_uri)),
+            Err(refusal) if refusal.is_redirect_uri_refused() => {
+                tracing::info!("{refusal}: offering `localhost`");
+                let redirect_uri = callback.serve_localhost().await?;
+                // The first refusal is the one to show: the second spelling is nobody's first choice.
+                let information = self.ask(egress, endpoint, discovered, &redirect_uri, scope).await?;
+                Ok((information.map_err(|_| refusal)?, redirect_uri))
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    async fn ask(
+        &self,
+        egress: &Egress,
+        endpoint: &Endpoint,
+        discovered: &Discovered,
+        redirect_uri: &str,
+        scope: Option<&str>,
+    ) -> Result<Result<ClientInformation, RegistrationError>, Problem> {
+        let client = ClientMetadata {
+            client_name: self.job.settings.client_name.clone(),
+            redirect_uris: vec![redirect_uri.to_owned()],
+            token_endpoint_auth_method: discovered.server.preferred_auth_method(),
+            scope: scope.map(str::to_owned),
+            software_id: SOFTWARE_ID.to_owned(),
+            software_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let response = egress.fetch(registration::request(endpoint, &client)).await?;
+        Ok(registration::judge(endpoint, &client, response.status(), response.body()))
+    }
+}
+
+/// A callback on the port and under the name of a redirect URI; `None` where it is none of ours.
+async fn served(port: u16, redirect_uri: &str) -> Result<Option<Callback>, CallbackError> {
+    let mut callback = Callback::bind(Some(port)).await?;
+    if redirect_uri == callback.redirect_uri() {
+        return Ok(Some(callback));
+    }
+    let by_name = callback.serve_localhost().await?;
+    Ok((redirect_uri == by_name).then_some(callback))
+}
+
+fn registration_of(information: ClientInformation) -> Registration {
+    Registration {
+        client_id: information.client_id,
+        client_secret: information.client_secret,
+        client_secret_expires_at: information.client_secret_expires_at,
+        token_endpoint_auth_method: information.token_endpoint_auth_method.as_str().to_owned(),
+        redirect_uris: information.redirect_uris,
+        registered_at: unix_now(),
+        extra: Extra::default(),
+    }
+}
+
+fn no_registration(issuer: &str) -> Problem {
+    let issuer = SafeUrl::from_text(issuer);
+    Problem::new(
+        Code::RegistrationUnsupported,
+        format!("`{issuer}` offers no Dynamic Client Registration (no `registration_endpoint`)"),
+        "ask its operator to offer RFC 7591 registration; if you have a token of your own, \
+         add `--header 'Authorization: Bearer …'`",
+    )
+    .at(issuer)
+}
