@@ -1,1 +1,11 @@
-//! x
+//! What the integration tests and the demo share: the real binary started as a host starts it, a browser that obeys, and
+//! a state folder of one's own. Everything here talks to real processes over real pipes and sockets.
+
+pub mod binary;
+pub mod bridge;
+pub mod browser;
+
+use std::time::Duration;
+
+/// How long anything may take before a test gives up, with what it has seen. Never how long something is expected to take.
+pub const PATIENCE: Duration = Duration::from_secs(30);

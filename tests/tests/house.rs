@@ -1,0 +1,156 @@
+//! The house rules that a compiler cannot keep: who may import whom, module docs, the size of files, and that the papers
+//! name what the code has. Each failure says which file breaks which rule.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Leaves: anyone may use them, and they use nothing but each other.
+const LEAVES: [&str; 6] = ["message", "problem", "safe_url", "secret", "settings", "untrusted"];
+
+/// Who may import whom besides the leaves; docs/architecture.md says why. `commands` wires everything.
+const ARROWS: [(&str, &[&str]); 11] = [
+    ("cli", &["credentials"]),
+    ("credentials", &[]),
+    ("host", &[]),
+    ("http", &[]),
+    ("main", &["cli", "commands", "terminal"]),
+    ("oauth", &[]),
+    ("relay", &["host", "upstream"]),
+    ("terminal", &[]),
+    ("tokens", &["credentials", "oauth", "worker"]),
+    ("upstream", &["http", "tokens"]),
+    ("worker", &["credentials", "http", "oauth"]),
+];
+
+/// The most lines a file may have before its tests.
+const MOST_LINES: usize = 400;
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn rust_files(below: &Path) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(below).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            files.extend(rust_files(&entry));
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&entry).expect("UTF-8");
+            files.push((entry, text));
+        }
+    }
+    files
+}
+
+fn source_files() -> Vec<(PathBuf, String)> {
+    ["bridge", "mock-server", "tests"]
+        .iter()
+        .flat_map(|package| ["src", "tests"].map(|folder| workspace().join(package).join(folder)))
+        .filter(|folder| folder.is_dir())
+        .flat_map(|folder| rust_files(&folder))
+        .collect()
+}
+
+/// The rooms that a file imports by `crate::`.
+fn imports(text: &str) -> BTreeSet<&str> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.flat_map(|line| line.split("crate::").skip(1))
+        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
+        .filter(|room| !room.is_empty())
+        .collect()
+}
+
+#[test]
+fn every_import_follows_the_arrows() {
+    let root = workspace().join("bridge/src");
+    let mut broken = Vec::new();
+    for (path, text) in rust_files(&root) {
+        let inside = path.strip_prefix(&root).expect("below the root");
+        let room = inside.iter().next().and_then(|part| part.to_str()).expect("UTF-8").trim_end_matches(".rs");
+        if matches!(room, "lib" | "commands") {
+            continue;
+        }
+        let allowed = ARROWS.iter().find(|(name, _)| *name == room).map(|(_, allowed)| *allowed);
+        assert!(allowed.is_some() || LEAVES.contains(&room), "`{room}` is a new room: give it its arrows here");
+        for import in imports(&text) {
+            let fine = import == room || LEAVES.contains(&import) || allowed.is_some_and(|a| a.contains(&import));
+            if !fine {
+                broken.push(format!("{} imports {import}", inside.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "against the arrows:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn tokens_knows_of_the_worker_only_how_to_start_it() {
+    for (path, text) in rust_files(&workspace().join("bridge/src/tokens")) {
+        for rest in text.split("crate::worker").skip(1) {
+            let fine = ["::job", "::process", "::{job", "::{process"].iter().any(|known| rest.starts_with(known));
+            assert!(fine, "{} imports more of the worker: {:.40}", path.display(), rest);
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let silent: Vec<_> = source_files()
+        .into_iter()
+        .filter(|(path, text)| !path.ends_with("tests.rs") && !text.starts_with("//!"))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(silent.is_empty(), "without `//!` on top: {silent:#?}");
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let mut long = Vec::new();
+    for (path, text) in source_files() {
+        let is_test = path.ends_with("tests.rs") || path.iter().any(|part| part == "tests");
+        let lines = text.lines().take_while(|line| is_test || *line != "#[cfg(test)]").count();
+        if lines > MOST_LINES && !path.ends_with("tests.rs") {
+            long.push(format!("{} has {lines} lines", path.display()));
+        }
+    }
+    assert!(long.is_empty(), "over {MOST_LINES} lines without their tests:\n{}", long.join("\n"));
+}
+
+#[test]
+fn docs_errors_explains_every_code_and_no_other() {
+    let problem = fs::read_to_string(workspace().join("bridge/src/problem.rs")).expect("problem.rs");
+    let variants = problem.split("pub enum Code {").nth(1).and_then(|rest| rest.split('}').next()).expect("the codes");
+    let codes: BTreeSet<String> = variants
+        .lines()
+        .map(|line| line.trim().trim_end_matches(','))
+        .filter(|line| !line.is_empty() && !line.starts_with("//"))
+        .map(snake_case)
+        .collect();
+    let paper = fs::read_to_string(workspace().join("docs/errors.md")).expect("docs/errors.md");
+    let explained: BTreeSet<String> =
+        paper.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned())).collect();
+    assert_eq!(codes, explained);
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
+
+#[test]
+fn the_first_two_code_blocks_of_the_readme_hold_one_command_each() {
+    let readme = fs::read_to_string(workspace().join("README.md")).expect("README.md");
+    let blocks: Vec<&str> = readme.split("```").skip(1).step_by(2).take(2).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let commands: Vec<&str> = block.lines().skip(1).filter(|line| !line.trim().is_empty()).collect();
+        assert_eq!(commands.len(), 1, "one command in {block:?}");
+        assert!(commands[0].starts_with("cargo "), "only cargo is there on a fresh machine: {block:?}");
+    }
+}
