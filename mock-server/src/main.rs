@@ -13,7 +13,6 @@ use tracing::level_filters::LevelFilter;
 /// A protected MCP server with its own OAuth authorization server, for those who write MCP clients.
 #[derive(Debug, Parser)]
 #[command(version)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 struct Flags {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]

@@ -1,6 +1,14 @@
 //! The server over real sockets: the honest walk, and each refusal by name.
+#![cfg(test)] // then helpers count as tests too, where unwrap is allowed
 
-// cfg(test): then its helpers count as tests, where unwrap is allowed.
-#[cfg(test)]
+mod authorization;
+mod binary;
 mod client;
+mod faults;
+mod registration;
+mod resource;
+mod server;
+mod token;
+mod tools;
+mod transport;
 mod walk;

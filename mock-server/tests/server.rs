@@ -1,0 +1,67 @@
+//! The server as an object: its start, its end, its log.
+
+use std::net::TcpListener;
+
+use mcp_mock_server::{Endpoint, MockServer, StartError};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::client::{Client, tool_call};
+
+#[tokio::test]
+async fn an_address_in_use_is_an_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let started = MockServer::builder().listen(taken.local_addr().unwrap()).start().await;
+    assert!(matches!(started, Err(StartError::Listen { .. })));
+}
+
+#[tokio::test]
+async fn after_stop_the_port_is_free_and_streams_are_closed() {
+    let server = MockServer::builder().protected(false).start().await.unwrap();
+    let mut client = Client::new(&server);
+    client.initialize().await;
+    let stream = client.request(Method::GET).header("accept", "text/event-stream").send().await.unwrap();
+    let address = server.address();
+    server.stop().await;
+    assert!(stream.text().await.is_err());
+    assert!(client.post("{}").send().await.is_err());
+    MockServer::builder().listen(address).start().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_server_closes_what_is_in_flight() {
+    let server = MockServer::builder().protected(false).start().await.unwrap();
+    let mut client = Client::new(&server);
+    client.initialize().await;
+    let call = client.post(tool_call(1, "slow", &json!({})));
+    let (response, ()) = tokio::join!(call.send(), async {
+        server.wait_for_slow(1).await;
+        drop(server);
+    });
+    assert!(response.is_err());
+}
+
+#[tokio::test]
+async fn a_request_is_in_the_log_before_it_is_answered() {
+    let server = MockServer::builder().protected(false).start().await.unwrap();
+    let mut client = Client::new(&server);
+    client.initialize().await;
+    tokio::join!(client.send(tool_call(1, "slow", &json!({}))), async {
+        server.wait_for(|seen| seen.iter().any(|request| request.status == 0)).await;
+        server.wait_for_slow(1).await;
+        server.release_slow();
+    });
+    server.wait_for(|seen| seen.iter().all(|request| request.status == 200)).await;
+    assert_eq!(server.count(Endpoint::Mcp), 2);
+}
+
+#[tokio::test]
+async fn what_is_nowhere_is_404_and_in_the_log() {
+    let server = MockServer::builder().start().await.unwrap();
+    let client = Client::new(&server);
+    for path in ["/", "/.well-known/openid-configuration", "/.well-known/oauth-protected-resource"] {
+        let response = client.http.get(format!("{}{path}", server.issuer())).send().await.unwrap();
+        assert_eq!(response.status(), 404, "{path}");
+    }
+    assert_eq!(server.count(Endpoint::Other), 3);
+}
