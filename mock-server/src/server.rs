@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -185,8 +186,8 @@ async fn serve(listener: TcpListener, router: Router) {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
-                    // Out of file descriptors: others must be able to close theirs first.
-                    tokio::task::yield_now().await;
+                    // Most often out of file descriptors: trying again at once would only burn time.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
