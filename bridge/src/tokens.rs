@@ -22,10 +22,10 @@ use crate::settings::SignInSettings;
 use crate::untrusted::Untrusted;
 use crate::worker::job::{Challenged, Job};
 
-/// How often one message may cause an authorization: a refresh whose token is refused, then a sign-in.
+/// How often one message may cause an authorization: a refresh whose token is refused, then a sign-in, or the other way.
 const MAX_AUTHORIZATIONS: u32 = 2;
-/// A token of a sign-in this recent (seconds) that was never accepted is not worth another sign-in.
-const FRESH: u64 = 60;
+/// A person who signed in this recently (seconds) is not asked again because the server rejects what came of it.
+const FRESH: u64 = 300;
 
 /// What a token is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,15 +209,20 @@ impl Pass<'_> {
     }
 
     async fn mend(&mut self, challenge: Option<BearerChallenge>, peer: Option<SocketAddr>) -> Result<Verdict, Problem> {
-        let fresh = self.used.as_ref().is_some_and(|held| held.is_fresh_sign_in(unix_now()));
-        if fresh || self.authorizations >= MAX_AUTHORIZATIONS {
+        let now = unix_now();
+        // What this very message brought about, and the server does not take.
+        let in_vain = self.authorizations > 0 && self.used.as_ref().is_some_and(|held| held.tokens.refreshed);
+        let pointless = self
+            .used
+            .as_ref()
+            .is_some_and(|held| held.is_of_a_recent_sign_in(now) && (in_vain || held.tokens.refresh_token.is_none()));
+        if pointless || self.authorizations >= MAX_AUTHORIZATIONS {
             return Err(self.rejected("a token that was issued for it just now"));
         }
         self.authorizations += 1;
         let mut job = self.keeper.job(self.purpose);
         job.challenge = Some(Challenged::new(challenge, peer.map(|peer| peer.ip())));
-        // A token that a refresh brought and the server never took: another refresh would bring the same.
-        job.skip_refresh = self.used.as_ref().is_some_and(|held| !held.is_proven() && held.tokens.refreshed);
+        job.skip_refresh = in_vain;
         self.used = Some(self.keeper.obtain(self.used.take(), job).await?);
         Ok(Verdict::SendAgain)
     }
@@ -256,11 +261,7 @@ impl Held {
         self.tokens.access_token == other.tokens.access_token
     }
 
-    fn is_proven(&self) -> bool {
-        self.proven.load(Ordering::Relaxed)
-    }
-
-    fn is_fresh_sign_in(&self, now: u64) -> bool {
-        !self.is_proven() && !self.tokens.refreshed && now.saturating_sub(self.tokens.obtained_at) < FRESH
+    fn is_of_a_recent_sign_in(&self, now: u64) -> bool {
+        !self.proven.load(Ordering::Relaxed) && now.saturating_sub(self.tokens.signed_in_at) < FRESH
     }
 }

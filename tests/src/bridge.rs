@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::PATIENCE;
@@ -30,7 +30,7 @@ pub struct Bridge {
     lines: mpsc::UnboundedReceiver<String>,
     /// Every line of stdout so far.
     seen: Arc<Mutex<Vec<String>>>,
-    stderr: Arc<Mutex<String>>,
+    stderr: watch::Sender<String>,
     readers: [JoinHandle<()>; 2],
     next_id: u64,
     /// Messages that came while a response was awaited: notifications and requests of the server.
@@ -107,7 +107,7 @@ impl Options {
         let (sender, lines) = mpsc::unbounded_channel();
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let out = tokio::spawn(read_lines(stdout, seen.clone(), sender));
-        let stderr = Arc::new(Mutex::new(String::new()));
+        let stderr = watch::Sender::new(String::new());
         let err = tokio::spawn(read_all(child.stderr.take().expect("a pipe"), stderr.clone()));
         let stdin = child.stdin.take();
         Bridge { child, stdin, lines, seen, stderr, readers: [out, err], next_id: 1, others: Vec::new() }
@@ -126,10 +126,10 @@ async fn read_lines(
     }
 }
 
-async fn read_all(mut from: tokio::process::ChildStderr, to: Arc<Mutex<String>>) {
+async fn read_all(mut from: tokio::process::ChildStderr, to: watch::Sender<String>) {
     let mut buffer = vec![0; 8192];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        to.lock().expect("no panic").push_str(&String::from_utf8_lossy(&buffer[..read]));
+        to.send_modify(|said| said.push_str(&String::from_utf8_lossy(&buffer[..read])));
     }
 }
 
@@ -141,7 +141,24 @@ impl Bridge {
 
     /// What it has said on stderr so far.
     pub fn stderr(&self) -> String {
-        self.stderr.lock().expect("no panic").clone()
+        self.stderr.borrow().clone()
+    }
+
+    /// Waits for a whole line of stderr that has a text in it.
+    ///
+    /// # Panics
+    /// Where none comes for [`PATIENCE`].
+    pub async fn stderr_line_with(&mut self, text: &str) -> String {
+        let mut said = self.stderr.subscribe();
+        let line = |said: &str| {
+            let whole = &said[..said.rfind('\n').unwrap_or(0)];
+            whole.lines().find(|line| line.contains(text)).map(str::to_owned)
+        };
+        let found = tokio::time::timeout(PATIENCE, said.wait_for(|said| line(said).is_some())).await;
+        match found.ok().and_then(Result::ok).and_then(|said| line(&said)) {
+            Some(line) => line,
+            None => panic!("no `{text}` on stderr:\n{}", self.stderr()),
+        }
     }
 
     /// Writes one line.

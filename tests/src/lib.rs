@@ -1,6 +1,8 @@
 //! What the integration tests and the demo share: the real binary started as a host starts it, a browser that obeys, and
 //! a state folder of one's own. Everything here talks to real processes over real pipes and sockets.
 
+#![expect(clippy::expect_used, reason = "whoever calls this is a test: a panic is its verdict")]
+
 pub mod binary;
 pub mod bridge;
 pub mod browser;

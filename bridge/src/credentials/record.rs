@@ -151,7 +151,10 @@ pub struct Tokens {
     /// When it ends, in Unix seconds; absent if the server did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
-    /// A refresh token brought it, not a person.
+    /// When a person signed in for them, in Unix seconds; refreshes carry it on.
+    #[serde(default)]
+    pub signed_in_at: u64,
+    /// A refresh token brought them, not a person.
     #[serde(default)]
     pub refreshed: bool,
     /// The refresh token.

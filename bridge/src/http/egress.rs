@@ -32,7 +32,7 @@ struct Limits {
     redirects: usize,
 }
 
-const LIMITS: Limits = Limits { time: Duration::from_secs(20), body: 1 << 20, redirects: 3 };
+const LIMITS: Limits = Limits { time: Duration::from_secs(15), body: 1 << 20, redirects: 3 };
 
 /// The way out for the OAuth requests on behalf of one upstream. Clients are built when first needed and kept.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Egress {
         self
     }
 
-    /// Sends a request and reads its answer whole, whatever its status. At most 20 s, 1 MiB after decoding, and for GET
+    /// Sends a request and reads its answer whole, whatever its status. At most 15 s, 1 MiB after decoding, and for GET
     /// three redirects within the origin; a redirect that is not followed is an error.
     pub async fn fetch(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (parts, body) = request.into_parts();

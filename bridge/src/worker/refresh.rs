@@ -33,7 +33,7 @@ impl Walk<'_> {
         let resource = record.discovery.as_ref().map(|discovery| discovery.resource.as_str());
         let endpoint = Endpoint::parse("token_endpoint", &tokens.token_endpoint, &self.rule)?;
         let client = client_of(registration);
-        let scope = tokens.scope.clone();
+        let (scope, signed_in_at) = (tokens.scope.clone(), tokens.signed_in_at);
         progress.phase(Phase::Refreshing);
         let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
@@ -42,7 +42,7 @@ impl Walk<'_> {
         match judged {
             Ok(tokens) => {
                 let tokens = tokens.after_refresh(&refresh_token, scope.as_deref());
-                record.issuer_mut(&issuer).tokens = Some(tokens_of(tokens, asked, &endpoint, true));
+                record.issuer_mut(&issuer).tokens = Some(tokens_of(tokens, asked, &endpoint, Some(signed_in_at)));
                 *record = self.room.write_reserved(self.lock, room, record.clone())?;
                 tracing::info!("refreshed the token for `{}`", SafeUrl::new(self.upstream()));
                 Ok(true)
@@ -77,15 +77,21 @@ pub(super) fn client_of(registration: &Registration) -> ClientAuthentication {
     ClientAuthentication::new(registration.client_id.clone(), registration.client_secret.clone(), method)
 }
 
-/// A token response as it goes to the disk.
-pub(super) fn tokens_of(response: TokenResponse, asked: SystemTime, endpoint: &Endpoint, refreshed: bool) -> Tokens {
+/// A token response as it goes to the disk. A refreshed one says when the person had signed in.
+pub(super) fn tokens_of(
+    response: TokenResponse,
+    asked: SystemTime,
+    endpoint: &Endpoint,
+    signed_in_at: Option<u64>,
+) -> Tokens {
     let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     Tokens {
         expires_at: response.expires_at(asked).map(seconds),
         access_token: response.access_token,
         token_type: "Bearer".to_owned(),
         obtained_at: seconds(asked),
-        refreshed,
+        signed_in_at: signed_in_at.unwrap_or_else(|| seconds(asked)),
+        refreshed: signed_in_at.is_some(),
         refresh_token: response.refresh_token,
         scope: response.scope,
         token_endpoint: endpoint.as_str().to_owned(),

@@ -148,7 +148,7 @@ impl Walk<'_> {
             Ok(mut tokens) => {
                 tokens.scope = tokens.scope.or_else(|| attempt.scope.clone());
                 record.issuer = Some(server.issuer.clone());
-                let tokens = tokens_of(tokens, asked, &server.token_endpoint, false);
+                let tokens = tokens_of(tokens, asked, &server.token_endpoint, None);
                 record.issuer_mut(&server.issuer).tokens = Some(tokens);
                 self.save(record)
             }

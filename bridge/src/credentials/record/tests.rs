@@ -11,6 +11,7 @@ fn tokens(obtained_at: u64, expires_at: Option<u64>) -> Tokens {
         token_type: "Bearer".to_owned(),
         obtained_at,
         expires_at,
+        signed_in_at: 0,
         refreshed: false,
         refresh_token: Some(Secret::new("rt-1")),
         scope: None,
@@ -40,7 +41,7 @@ fn full() -> Value {
                 "registered_at": 100, "new": 18446744073709551615u64
             },
             "tokens": {
-                "access_token": "at-1", "token_type": "Bearer", "obtained_at": 100, "refreshed": true, "expires_at": 3700,
+                "access_token": "at-1", "token_type": "Bearer", "obtained_at": 100, "signed_in_at": 100, "refreshed": true, "expires_at": 3700,
                 "refresh_token": "rt-1", "scope": "a", "token_endpoint": "https://as.example/token", "new": null
             },
             "set_aside": [{"refresh_token": "rt-0", "why": "invalid_grant", "at": 90, "new": "x"}],

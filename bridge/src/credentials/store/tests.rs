@@ -50,6 +50,7 @@ fn signed_in() -> Record {
         token_type: "Bearer".to_owned(),
         obtained_at: 1,
         expires_at: None,
+        signed_in_at: 0,
         refreshed: false,
         refresh_token: Some(Secret::new("rt-1")),
         scope: None,

@@ -1,0 +1,66 @@
+//! The real binary against the mock server, over real pipes and sockets. A file for each concern; a test's name says what
+//! is true. Every test has its own server, browser and state folder, so all can run beside each other.
+
+#![cfg(test)]
+
+mod command_line;
+mod errors;
+mod flow;
+mod host_side;
+mod hostile;
+mod process_wall;
+mod secrets;
+mod store;
+mod upstream_side;
+
+use mcp_bridge_tests::bridge::{Bridge, Options};
+use mcp_bridge_tests::browser::Browser;
+use mcp_mock_server::{MockServer, MockServerBuilder};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A server, a person who agrees to everything, and a state folder.
+struct House {
+    server: MockServer,
+    browser: Browser,
+    state: TempDir,
+}
+
+impl House {
+    async fn new(server: MockServerBuilder) -> Self {
+        House {
+            server: server.start().await.unwrap(),
+            browser: Browser::obliging().await,
+            state: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// The same with a browser whose tabs wait until the test follows them.
+    async fn with_patient_browser(server: MockServerBuilder) -> Self {
+        House { browser: Browser::start().await, ..House::new(server).await }
+    }
+
+    fn options(&self) -> Options {
+        Options::to(&self.server.mcp_url(), self.state.path()).browser(&self.browser)
+    }
+
+    /// A bridge that has shaken hands, and so has signed in.
+    async fn bridge(&self) -> Bridge {
+        let mut bridge = self.options().start();
+        let response = bridge.initialize().await;
+        assert_eq!(response["result"]["serverInfo"]["name"], "mcp-mock-server", "{response}");
+        bridge
+    }
+}
+
+/// The stable code of an error of ours.
+fn code(response: &Value) -> &str {
+    assert_eq!(response["error"]["data"]["source"], "mcp-bridge", "{response}");
+    assert!(response["error"]["data"]["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{response}");
+    response["error"]["data"]["code"].as_str().unwrap()
+}
+
+/// The text of a tool's result.
+fn text(response: &Value) -> &str {
+    response["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {response}"))
+}

@@ -1,0 +1,102 @@
+//! The process wall: a sign-in outlives its bridge, is one for all, and never holds the host's pipes (A17).
+
+use mcp_mock_server::{Endpoint, MockServer};
+use serde_json::{Value, json};
+
+use crate::House;
+
+fn initialize_params() -> Value {
+    json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
+}
+
+#[tokio::test]
+async fn a17_a_sign_in_outlives_the_kill_of_its_bridge_and_serves_the_next_one() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridge = house.options().start();
+    bridge.send_request("initialize", initialize_params()).await;
+    let tab = house.browser.next_tab().await;
+    // The end of stdout is seen although the sign-in goes on: it holds none of the host's pipes.
+    bridge.kill().await;
+
+    let mut second = house.options().start();
+    let id = second.send_request("initialize", initialize_params()).await;
+    let page = tab.follow().await;
+    assert!(page.text.contains("signed in"), "{}", page.text);
+    assert!(second.response(id).await["result"].is_object());
+    assert_eq!((house.browser.tabs_opened(), house.server.count(Endpoint::Registration)), (1, 1));
+}
+
+#[tokio::test]
+async fn a17_a_sign_in_that_is_finished_while_no_bridge_runs_is_there_for_the_next_start() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridge = house.options().start();
+    bridge.send_request("initialize", initialize_params()).await;
+    let tab = house.browser.next_tab().await;
+    bridge.kill().await;
+    assert!(tab.follow().await.text.contains("signed in"));
+    let mut second = house.options().start();
+    assert!(second.initialize().await["result"].is_object());
+    assert_eq!(house.browser.tabs_opened(), 1);
+}
+
+#[tokio::test]
+async fn a17_bridges_that_start_together_share_one_tab() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridges = Vec::new();
+    for _ in 0..6 {
+        let mut bridge = house.options().start();
+        let id = bridge.send_request("initialize", initialize_params()).await;
+        bridges.push((bridge, id));
+    }
+    let tab = house.browser.next_tab().await;
+    house.server.wait_for(|log| log.iter().filter(|seen| seen.status == 401).count() >= 6).await;
+    tab.follow().await;
+    for (bridge, id) in &mut bridges {
+        assert!(bridge.response(*id).await["result"].is_object());
+    }
+    let counts =
+        (house.browser.tabs_opened(), house.server.count(Endpoint::Registration), house.server.count(Endpoint::Token));
+    assert_eq!(counts, (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a14_bridges_that_share_a_token_refresh_it_once() {
+    let house = House::new(MockServer::builder()).await;
+    let mut bridges = Vec::new();
+    for _ in 0..5 {
+        bridges.push(house.bridge().await);
+    }
+    for round in 1..=3 {
+        house.server.expire_access_tokens();
+        let mut ids = Vec::new();
+        for bridge in &mut bridges {
+            ids.push(bridge.send_request("tools/call", json!({"name": "list_files", "arguments": {}})).await);
+        }
+        for (bridge, id) in bridges.iter_mut().zip(ids) {
+            let response = bridge.response(id).await;
+            assert!(response["result"].is_object(), "{response}");
+        }
+        assert_eq!(house.server.count(Endpoint::Token), 1 + round, "one refresh a round");
+    }
+    assert_eq!((house.browser.tabs_opened(), house.server.families_revoked()), (1, 0));
+}
+
+#[tokio::test]
+async fn a17_requests_that_come_during_a_sign_in_wait_for_it() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridge = house.options().start();
+    let mut ids = vec![bridge.send_request("initialize", initialize_params()).await];
+    for _ in 0..5 {
+        ids.push(bridge.send_request("ping", json!({})).await);
+    }
+    house.browser.next_tab().await.follow().await;
+    let mut answered = Vec::new();
+    while answered.len() < ids.len() {
+        let message = bridge.next().await;
+        assert!(message["result"].is_object(), "{message}");
+        answered.push(message["id"].as_u64().unwrap());
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, ids);
+    assert_eq!(house.browser.tabs_opened(), 1);
+}
