@@ -2,6 +2,7 @@
 //! is true. Every test has its own server, browser and state folder, so all can run beside each other.
 
 #![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "the tests look at the state folder, and break it, from outside")]
 
 mod command_line;
 mod errors;
