@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::credentials::store::Store;
+use crate::oauth::scope::Scope;
 use crate::problem::Problem;
 use crate::settings::{DEFAULT_PROFILE, LogSettings, Settings, SignInSettings, check_upstream, parse_header};
 
@@ -53,9 +54,6 @@ struct BridgeArgs {
     /// The MCP endpoint of the remote server
     #[arg(long, value_name = "URL", help_heading = "Server")]
     upstream: Option<String>,
-    /// A header for every request to the server; may be repeated
-    #[arg(long = "header", value_name = "Name: value", value_parser = HeaderArg::parse, help_heading = "Server")]
-    headers: Vec<HeaderArg>,
     /// How long a request may wait for a sign-in before the bridge answers it itself; 0 waits for ever
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = patience, help_heading = "Server")]
     patience: u64,
@@ -78,6 +76,9 @@ pub struct LoginArgs {
 
 #[derive(Debug, Args)]
 struct CommonArgs {
+    /// A header for every request to the server; may be repeated
+    #[arg(long = "header", value_name = "Name: value", value_parser = HeaderArg::parse, help_heading = "Server")]
+    headers: Vec<HeaderArg>,
     /// Plain http is allowed to a server that is not on this machine, and to an authorization server on the same host
     #[arg(long, help_heading = "Server")]
     allow_http: bool,
@@ -133,7 +134,7 @@ pub enum Invocation {
     /// Bridge between the host and the upstream.
     Bridge(Box<Settings>),
     /// Sign in now; anew although there is a sign-in.
-    Login(Box<SignInSettings>, bool),
+    Login(Box<Settings>, bool),
     /// Do the job that stands on stdin.
     Worker,
 }
@@ -176,24 +177,24 @@ impl BridgeArgs {
             let words = format!("`{upstream}` is neither a URL nor a command; the commands are: login");
             return Err(usage(clap::error::ErrorKind::InvalidSubcommand, &words));
         }
-        let mut headers = HeaderMap::new();
-        for HeaderArg(name, value) in self.headers {
-            headers.append(name, value);
-        }
-        let sign_in = self.common.settings(&upstream)?;
-        Ok(Invocation::Bridge(Box::new(Settings { headers, sign_in })))
+        Ok(Invocation::Bridge(Box::new(self.common.settings(&upstream)?)))
     }
 }
 
 impl CommonArgs {
-    fn settings(self, upstream: &str) -> Result<SignInSettings, Problem> {
+    fn settings(self, upstream: &str) -> Result<Settings, Problem> {
         let upstream = check_upstream(upstream, self.allow_http)?;
+        self.scope.as_deref().map(Scope::parse).transpose()?;
         let state_dir = match self.state_dir {
             Some(dir) => std::path::absolute(&dir).unwrap_or(dir),
             None => Store::default_root().map_err(|e| Problem::new(e.code(), e.to_string(), e.hint()))?,
         };
         let file = self.log_file.map(|file| std::path::absolute(&file).unwrap_or(file));
-        Ok(SignInSettings {
+        let mut headers = HeaderMap::new();
+        for HeaderArg(name, value) in self.headers {
+            headers.append(name, value);
+        }
+        let sign_in = SignInSettings {
             upstream,
             state_dir,
             profile: DEFAULT_PROFILE.to_owned(),
@@ -204,7 +205,8 @@ impl CommonArgs {
             no_browser: self.no_browser,
             allow_http: self.allow_http,
             log: LogSettings { level: self.log, file },
-        })
+        };
+        Ok(Settings { headers, sign_in })
     }
 }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// JSON-RPC 2.0 §5.1: the line is not JSON.
 pub const PARSE_ERROR: i32 = -32700;
@@ -52,6 +52,8 @@ pub struct Invalid {
     pub id: Option<String>,
     /// What is wrong.
     pub reason: Cow<'static, str>,
+    /// The stable name, `data.code` of the answer.
+    pub name: Code,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +85,10 @@ impl<'a> Envelope<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Invalid> {
         let text = std::str::from_utf8(bytes)
             .map_err(|e| Invalid::syntax(format!("not UTF-8 after {} bytes", e.valid_up_to())))?;
+        // serde would also take an array, in the order of the fields.
+        if text.trim_ascii_start().starts_with('[') {
+            return Err(Invalid::message(None, "no JSON-RPC message: an array, and batches are not taken"));
+        }
         let fields: Fields<'a> = serde_json::from_str(text).map_err(|e| match e.classify() {
             serde_json::error::Category::Data => Invalid::message(None, format!("no JSON-RPC message: {e}")),
             _ => Invalid::syntax(format!("not JSON: {e}")),
@@ -148,11 +154,20 @@ impl<'a> Envelope<'a> {
 
 impl Invalid {
     fn syntax(reason: impl Into<Cow<'static, str>>) -> Self {
-        Invalid { code: PARSE_ERROR, id: None, reason: reason.into() }
+        Invalid { code: PARSE_ERROR, id: None, reason: reason.into(), name: Code::ParseError }
     }
 
-    fn message(id: Option<&str>, reason: impl Into<Cow<'static, str>>) -> Self {
-        Invalid { code: INVALID_REQUEST, id: id.map(str::to_owned), reason: reason.into() }
+    /// JSON that is no message that can be taken.
+    #[must_use]
+    pub fn message(id: Option<&str>, reason: impl Into<Cow<'static, str>>) -> Self {
+        Invalid { code: INVALID_REQUEST, id: id.map(str::to_owned), reason: reason.into(), name: Code::InvalidRequest }
+    }
+
+    /// A request whose id waits for its response already.
+    #[must_use]
+    pub fn duplicate_id(id: &str) -> Self {
+        let reason = "a request with this id is still in flight";
+        Invalid { name: Code::DuplicateId, ..Invalid::message(Some(id), reason) }
     }
 }
 
@@ -204,9 +219,12 @@ pub fn problem_response(id: &str, problem: &Problem) -> Vec<u8> {
 /// MCP has none since 2025-11-25.
 #[must_use]
 pub fn invalid_response(invalid: &Invalid, null_id: bool) -> Vec<u8> {
-    let error = serde_json::json!({ "code": invalid.code, "message": invalid.reason,
-        "data": { "source": "mcp-bridge", "code": if invalid.code == PARSE_ERROR { "parse_error" } else { "invalid_request" },
-                  "hint": "send one JSON-RPC message a line" } });
+    let hint = match invalid.name {
+        Code::DuplicateId => "give each request an id of its own",
+        _ => "send one JSON-RPC message a line",
+    };
+    let data = serde_json::json!({ "source": "mcp-bridge", "code": invalid.name, "hint": hint });
+    let error = serde_json::json!({ "code": invalid.code, "message": invalid.reason, "data": data });
     let id = match &invalid.id {
         Some(id) => format!("\"id\":{id},"),
         None if null_id => "\"id\":null,".to_owned(),

@@ -48,6 +48,7 @@ pub enum Code {
     SignInDenied,
     SignInTimedOut,
     // this machine
+    InvalidSetting,
     StateDirUnusable,
     RecordTooNew,
     CallbackPortTaken,

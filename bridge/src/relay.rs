@@ -18,7 +18,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use self::gate::{Gate, Shut};
 use self::in_flight::{InFlight, Ticket};
 use crate::host::{Host, Input};
-use crate::message::{self, Envelope, INVALID_REQUEST, Invalid, Kind};
+use crate::message::{self, Envelope, Invalid, Kind};
 use crate::problem::{Code, Problem};
 use crate::untrusted::Untrusted;
 use crate::upstream::Upstream;
@@ -139,7 +139,7 @@ impl Relay {
             Input::TooLong { length, beginning } => {
                 let reason = format!("a line of {length} bytes, over the limit of {}", crate::host::MAX_LINE);
                 let id = id_at_the_beginning(&beginning);
-                self.refuse(Invalid { code: INVALID_REQUEST, id, reason: reason.into() }).await;
+                self.refuse(Invalid::message(id.as_deref(), reason)).await;
             }
         }
     }
@@ -174,10 +174,7 @@ impl Relay {
     async fn take_request(&mut self, line: &Bytes, envelope: &Envelope<'_>, id: &str) {
         let initialize = envelope.is("initialize");
         let Some(ticket) = self.shared.in_flight.begin(id, !initialize) else {
-            let reason = "a request with this id is still in flight";
-            return self
-                .refuse(Invalid { code: INVALID_REQUEST, id: Some(id.to_owned()), reason: reason.into() })
-                .await;
+            return self.refuse(Invalid::duplicate_id(id)).await;
         };
         let mut after = self.gate.clone();
         let holds = initialize.then(|| {

@@ -7,6 +7,7 @@ pub mod waiting;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::sync::watch;
@@ -26,6 +27,9 @@ use crate::worker::job::{Challenged, Job};
 const MAX_AUTHORIZATIONS: u32 = 2;
 /// A person who signed in this recently (seconds) is not asked again because the server rejects what came of it.
 const FRESH: u64 = 300;
+
+/// How long a refresh ahead of time is not tried again after it failed.
+const COOL_DOWN: Duration = Duration::from_secs(10);
 
 /// What a token is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +57,11 @@ pub struct Keeper {
     /// The person gave an `Authorization` header: it is the only credential.
     fixed: bool,
     held: Mutex<Option<Arc<Held>>>,
-    /// One authorization at a time in this process; the store's lock does the same over all processes.
-    turn: tokio::sync::Mutex<()>,
+    /// One authorization at a time in this process; the store's lock does the same over all processes. Keeps how the last
+    /// one failed, and when.
+    turn: tokio::sync::Mutex<Option<(Instant, Problem)>>,
+    /// No refresh ahead of time before this instant: the last one failed.
+    not_before: Mutex<Option<Instant>>,
     states: watch::Sender<SignInState>,
 }
 
@@ -63,6 +70,8 @@ pub struct Keeper {
 struct Held {
     authorization: HeaderValue,
     tokens: Tokens,
+    /// Its refresh token was refused and is gone.
+    given_up: bool,
     /// The upstream has accepted it.
     proven: AtomicBool,
 }
@@ -79,6 +88,7 @@ impl Keeper {
             fixed,
             held: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+            not_before: Mutex::default(),
             states: watch::Sender::new(SignInState::None),
         }
     }
@@ -122,9 +132,17 @@ impl Keeper {
         Ok(current.clone())
     }
 
-    /// Another token than `used`: somebody else's, or one that a worker gets.
+    /// Another token than `used`: somebody else's, or one that a worker gets. Who waited for an authorization that failed
+    /// shares its failure: a person who says no is not asked again by the next in the queue.
     async fn obtain(&self, used: Option<Arc<Held>>, mut job: Job) -> Result<Arc<Held>, Problem> {
-        let _turn = self.turn.lock().await;
+        let arrived = Instant::now();
+        let mut turn = self.turn.lock().await;
+        if let Some((at, problem)) = &*turn
+            && *at >= arrived
+            && problem.code != Code::SignInNeeded
+        {
+            return Err(problem.clone());
+        }
         let stored = self.reload()?;
         if let Some(held) = &stored
             && used.as_ref().is_none_or(|used| !used.same_token(held))
@@ -133,20 +151,41 @@ impl Keeper {
             return Ok(held.clone());
         }
         job.refused = stored.or(used).map(|held| held.tokens.fingerprint());
-        waiting::wait_for_worker(&self.room, &job, &self.states).await?;
-        self.reload()?.filter(|held| job.is_news(&held.tokens)).ok_or_else(|| {
-            Problem::new(
-                Code::SignInInterrupted,
-                "the sign-in ended without a token",
-                "run `mcp-bridge login URL` with `--log debug`, or try again",
-            )
-        })
+        let obtained = match waiting::wait_for_worker(&self.room, &job, &self.states).await {
+            Ok(()) => self.reload()?.filter(|held| job.is_news(&held.tokens)).ok_or_else(ended_without_a_token),
+            Err(problem) => Err(problem),
+        };
+        *turn = obtained.as_ref().err().map(|problem| (Instant::now(), problem.clone()));
+        obtained
+    }
+
+    /// A token that is about to end is refreshed first (A14); where that fails it is used for as long as it lasts.
+    async fn refresh_ahead(&self, held: Arc<Held>, purpose: Purpose) -> Result<Option<Arc<Held>>, Problem> {
+        let has_ended = held.tokens.has_ended(unix_now());
+        if !has_ended && self.lock_not_before().is_some_and(|instant| Instant::now() < instant) {
+            return Ok(Some(held));
+        }
+        match self.obtain(Some(held.clone()), self.job(purpose)).await {
+            Ok(held) => Ok(Some(held)),
+            // The upstream's challenge to the old token says how to sign in.
+            Err(problem) if problem.code == Code::SignInNeeded => self.reload(),
+            Err(problem) if !has_ended => {
+                tracing::warn!("{problem}: the token is used until it ends");
+                *self.lock_not_before() = Some(Instant::now() + COOL_DOWN);
+                Ok(Some(held))
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     fn job(&self, purpose: Purpose) -> Job {
         let mut job = Job::new(self.settings.clone());
         job.interactive = purpose == Purpose::Call;
         job
+    }
+
+    fn lock_not_before(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.not_before.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_held(&self) -> MutexGuard<'_, Option<Arc<Held>>> {
@@ -173,8 +212,11 @@ impl Pass<'_> {
             return Ok(None);
         }
         self.used = self.keeper.current()?;
-        if let Some(held) = self.used.clone().filter(|held| held.tokens.needs_refresh(unix_now())) {
-            self.used = Some(self.keeper.obtain(Some(held), self.keeper.job(self.purpose)).await?);
+        if let Some(held) = self.used.clone()
+            && held.tokens.refresh_token.is_some()
+            && held.tokens.needs_refresh(unix_now())
+        {
+            self.used = self.keeper.refresh_ahead(held, self.purpose).await?;
         }
         Ok(self.used.as_ref().map(|held| held.authorization.clone()))
     }
@@ -212,10 +254,9 @@ impl Pass<'_> {
         let now = unix_now();
         // What this very message brought about, and the server does not take.
         let in_vain = self.authorizations > 0 && self.used.as_ref().is_some_and(|held| held.tokens.refreshed);
-        let pointless = self
-            .used
-            .as_ref()
-            .is_some_and(|held| held.is_of_a_recent_sign_in(now) && (in_vain || held.tokens.refresh_token.is_none()));
+        let pointless = self.used.as_ref().is_some_and(|held| {
+            held.is_of_a_recent_sign_in(now) && (in_vain || !(held.given_up || held.tokens.refresh_token.is_some()))
+        });
         if pointless || self.authorizations >= MAX_AUTHORIZATIONS {
             return Err(self.rejected("a token that was issued for it just now"));
         }
@@ -249,12 +290,22 @@ impl Pass<'_> {
     }
 }
 
+fn ended_without_a_token() -> Problem {
+    Problem::new(
+        Code::SignInInterrupted,
+        "the sign-in ended without a token",
+        "run `mcp-bridge login URL` with `--log debug`, or try again",
+    )
+}
+
 impl Held {
     fn from_record(record: &Record) -> Option<Self> {
-        let tokens = record.current_tokens()?.clone();
+        let (_, issued) = record.current()?;
+        let tokens = issued.tokens.clone()?;
+        let given_up = issued.set_aside.last().is_some_and(|token| token.at >= tokens.signed_in_at);
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", tokens.access_token.expose())).ok()?;
         authorization.set_sensitive(true);
-        Some(Held { authorization, tokens, proven: AtomicBool::new(false) })
+        Some(Held { authorization, tokens, given_up, proven: AtomicBool::new(false) })
     }
 
     fn same_token(&self, other: &Held) -> bool {

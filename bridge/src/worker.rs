@@ -4,7 +4,7 @@
 
 pub mod browser;
 pub mod callback;
-mod discovery;
+pub mod discovery;
 pub mod job;
 pub mod process;
 mod progress;
@@ -20,7 +20,7 @@ use url::Url;
 use self::job::Job;
 use self::progress::Progress;
 use crate::credentials::lock::Lock;
-use crate::credentials::record::Record;
+use crate::credentials::record::{Record, unix_now};
 use crate::credentials::store::{Room, Store};
 use crate::http::{AddressGuard, Egress, is_proxied};
 use crate::oauth::endpoint::UrlRule;
@@ -40,8 +40,6 @@ pub enum Obtained {
     Refreshed,
     /// A person signed in.
     SignedIn,
-    /// The upstream asks for none.
-    NotNeeded,
     /// Another worker is at it.
     UnderWay,
 }
@@ -103,17 +101,20 @@ impl Walk<'_> {
         self.room.set_aside_damaged(self.lock)?;
         let record = self.room.read()?;
         let mut record = record.unwrap_or_else(|| Record::new(self.room.resource(), self.room.profile()));
-        if record.current_tokens().is_some_and(|tokens| self.job.is_news(tokens)) {
+        if record.current_tokens().is_some_and(|tokens| self.job.is_news(tokens) && !tokens.needs_refresh(unix_now())) {
             return Ok(Obtained::AlreadyThere);
         }
         let egress = self.egress();
         if !self.job.skip_refresh && self.refresh(&egress, &mut record, progress).await? {
             return Ok(Obtained::Refreshed);
         }
-        if !self.job.interactive {
-            return Err(self.sign_in_needed());
+        match &self.job.challenge {
+            Some(challenge) if self.job.interactive => {
+                self.sign_in(&egress, record, challenge, progress, audience).await?;
+                Ok(Obtained::SignedIn)
+            }
+            _ => Err(self.sign_in_needed()),
         }
-        self.sign_in(&egress, record, progress, audience).await
     }
 
     /// Writes the record and goes on with it as written.

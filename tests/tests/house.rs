@@ -13,7 +13,7 @@ const LEAVES: [&str; 6] = ["message", "problem", "safe_url", "secret", "settings
 
 /// Who may import whom besides the leaves; docs/architecture.md says why. `commands` wires everything.
 const ARROWS: [(&str, &[&str]); 11] = [
-    ("cli", &["credentials"]),
+    ("cli", &["credentials", "oauth"]),
     ("credentials", &[]),
     ("host", &[]),
     ("http", &[]),

@@ -6,47 +6,58 @@ use std::time::Duration;
 use super::failed;
 use crate::credentials::store::{Room, Store};
 use crate::oauth::resource::ResourceIdentifier;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
-use crate::settings::SignInSettings;
+use crate::settings::Settings;
 use crate::terminal;
 use crate::worker::job::Job;
-use crate::worker::{self, Audience, Obtained};
+use crate::worker::{self, Audience, Obtained, discovery};
 
 /// How often to look whether another process has finished its sign-in: it tells nobody.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Signs in, or says why there is no need.
-pub async fn run(settings: SignInSettings, force: bool) -> ExitCode {
-    if let Err(problem) = terminal::start_logging(&settings.log) {
+pub async fn run(settings: Settings, force: bool) -> ExitCode {
+    if let Err(problem) = terminal::start_logging(&settings.sign_in.log) {
         return failed(&problem);
     }
-    let upstream = SafeUrl::new(&settings.upstream);
+    let upstream = SafeUrl::new(&settings.sign_in.upstream);
     match sign_in(settings, force).await {
-        Ok(Obtained::NotNeeded) => terminal::say(&format!("`{upstream}` asks for no sign-in")),
-        Ok(Obtained::AlreadyThere | Obtained::UnderWay) => {
+        Ok(None) => terminal::say(&format!("`{upstream}` asks for no sign-in")),
+        Ok(Some(Obtained::AlreadyThere | Obtained::UnderWay)) => {
             terminal::say(&format!("already signed in to `{upstream}`; `--force` signs in anew"));
         }
-        Ok(Obtained::Refreshed) => terminal::say(&format!("signed in to `{upstream}`: the stored sign-in was renewed")),
-        Ok(Obtained::SignedIn) => terminal::say(&format!("signed in to `{upstream}`")),
+        Ok(Some(Obtained::Refreshed)) => {
+            terminal::say(&format!("signed in to `{upstream}`: the stored sign-in was renewed"));
+        }
+        Ok(Some(Obtained::SignedIn)) => terminal::say(&format!("signed in to `{upstream}`")),
         Err(problem) => return failed(&problem),
     }
     ExitCode::SUCCESS
 }
 
-async fn sign_in(settings: SignInSettings, force: bool) -> Result<Obtained, Problem> {
-    let resource = ResourceIdentifier::new(&settings.upstream);
-    let room = Store::open(&settings.state_dir).room(resource.as_str(), &settings.profile);
-    let upstream = SafeUrl::new(&settings.upstream);
-    let mut job = Job::new(settings);
+/// `None` where the server asks for no sign-in.
+async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Problem> {
+    let Settings { headers, sign_in } = settings;
+    let resource = ResourceIdentifier::new(&sign_in.upstream);
+    let room = Store::open(&sign_in.state_dir).room(resource.as_str(), &sign_in.profile);
+    let mut job = Job::new(sign_in);
     if force {
         job.skip_refresh = true;
         job.refused = room.read()?.and_then(|record| Some(record.current_tokens()?.fingerprint()));
     }
     loop {
-        match worker::obtain(&job, &Terminal).await? {
-            Obtained::UnderWay => wait_for_other(&room, &upstream).await?,
-            obtained => return Ok(obtained),
+        match worker::obtain(&job, &Terminal).await {
+            Ok(Obtained::UnderWay) => wait_for_other(&room, &SafeUrl::new(&job.settings.upstream)).await?,
+            Ok(obtained) => return Ok(Some(obtained)),
+            // What is stored did not do: now the server is asked what it wants.
+            Err(problem) if problem.code == Code::SignInNeeded && job.challenge.is_none() => {
+                job.challenge = discovery::probe(&job.settings.upstream, headers.clone()).await?;
+                if job.challenge.is_none() {
+                    return Ok(None);
+                }
+            }
+            Err(problem) => return Err(problem),
         }
     }
 }

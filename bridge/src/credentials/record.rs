@@ -300,6 +300,14 @@ impl Tokens {
     }
 }
 
+impl Tokens {
+    /// Whether the access token's time is over. Unknown counts as no, as in [`Tokens::needs_refresh`].
+    #[must_use]
+    pub fn has_ended(&self, now: u64) -> bool {
+        now >= self.obtained_at && self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
 impl Registration {
     /// Whether the client secret has ended (RFC 7591 §3.2.1: 0 means never).
     #[must_use]

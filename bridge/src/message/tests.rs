@@ -1,5 +1,4 @@
 use super::*;
-use crate::problem::Code;
 
 fn invalid(line: &str) -> (i32, Option<String>) {
     let invalid = Envelope::parse(line.as_bytes()).unwrap_err();
@@ -37,6 +36,8 @@ mod h3 {
         let table = [
             ("42", None),
             ("{}", None),
+            ("[]", None),
+            (r#"["2.0",1,"ping"]"#, None),
             (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, None),
             (r#"{"jsonrpc":"2.0","id":7,"method":7}"#, Some("7")),
             (r#"{"jsonrpc":"1.0","id":"a","method":"ping"}"#, Some("\"a\"")),

@@ -108,7 +108,7 @@ impl ScopeError {
     /// The stable name.
     #[must_use]
     pub fn code(&self) -> Code {
-        Code::InvalidRequest
+        Code::InvalidSetting
     }
 
     /// What the person can do.

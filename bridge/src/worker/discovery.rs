@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::job::Challenged;
@@ -56,15 +56,17 @@ pub(super) async fn discover(
     }
 }
 
-/// Asks the upstream without a token what it says to that: `None` where it asks for no sign-in and names no metadata.
+/// Asks the upstream, with the person's headers and without a token, what it says to that: `None` where it asks for no
+/// sign-in.
 ///
 /// # Errors
 /// Where it cannot be reached.
-pub(super) async fn probe(upstream: &Url) -> Result<Option<Challenged>, Problem> {
+pub async fn probe(upstream: &Url, headers: HeaderMap) -> Result<Option<Challenged>, Problem> {
     let client = message_client(upstream)?;
     let ping = r#"{"jsonrpc":"2.0","id":"mcp-bridge","method":"ping"}"#;
     let request = client
         .post(upstream.clone())
+        .headers(headers)
         .header(CONTENT_TYPE, "application/json")
         .header(ACCEPT, "application/json, text/event-stream")
         .timeout(PROBE)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::credentials::record::{Tokens, unix_now};
+use crate::credentials::record::Tokens;
 use crate::oauth::challenge::BearerChallenge;
 use crate::settings::SignInSettings;
 
@@ -15,7 +15,7 @@ pub struct Job {
     pub settings: SignInSettings,
     /// The fingerprint of the token that will not do; anything else in the store does.
     pub refused: Option<String>,
-    /// What the upstream said to it; `None` where it was not asked.
+    /// What the upstream said to it; `None` where it was not asked, and then no person is.
     pub challenge: Option<Challenged>,
     /// A refresh has been tried and did not help.
     pub skip_refresh: bool,
@@ -50,9 +50,9 @@ impl Job {
         Job { settings, refused: None, challenge: None, skip_refresh: false, interactive: true }
     }
 
-    /// Whether these tokens are what is wished for: others than the refused ones, and not about to end.
+    /// Whether these are other tokens than the refused ones.
     #[must_use]
     pub fn is_news(&self, tokens: &Tokens) -> bool {
-        self.refused.as_ref() != Some(&tokens.fingerprint()) && !tokens.needs_refresh(unix_now())
+        self.refused.as_ref() != Some(&tokens.fingerprint())
     }
 }

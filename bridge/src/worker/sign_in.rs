@@ -10,7 +10,7 @@ use super::job::Challenged;
 use super::progress::Progress;
 use super::refresh::{client_of, tokens_of};
 use super::registration::Client;
-use super::{Audience, Obtained, Walk, browser};
+use super::{Audience, Walk, browser};
 use crate::credentials::record::{Discovery, Extra, Record, Registration, unix_now};
 use crate::credentials::sign_in::Phase;
 use crate::http::Egress;
@@ -41,20 +41,14 @@ impl Walk<'_> {
         &self,
         egress: &Egress,
         mut record: Record,
+        challenge: &Challenged,
         progress: &mut Progress<'_>,
         audience: &dyn Audience,
-    ) -> Result<Obtained, Problem> {
+    ) -> Result<(), Problem> {
         progress.phase(Phase::Discovering);
-        let challenge = match &self.job.challenge {
-            Some(challenge) => challenge.clone(),
-            None => match discovery::probe(self.upstream()).await? {
-                Some(challenge) => challenge,
-                None => return Ok(Obtained::NotNeeded),
-            },
-        };
-        let discovered = discovery::discover(egress, self.upstream(), &challenge, &self.rule).await?;
+        let discovered = discovery::discover(egress, self.upstream(), challenge, &self.rule).await?;
         self.remember(&mut record, &discovered);
-        let scope = self.scope(&challenge, &discovered)?;
+        let scope = self.scope(challenge, &discovered)?;
         let client = self.client(egress, &mut record, &discovered, scope.as_deref()).await?;
         let attempt = Attempt { discovered, scope, pkce: Pkce::generate()?, state: State::generate()? };
 
@@ -72,7 +66,7 @@ impl Walk<'_> {
             Err(_) => PageKind::NotCompleted,
         })
         .await;
-        result.map(|()| Obtained::SignedIn)
+        result
     }
 
     /// Sends the person's browser to the authorization server (A8, A12).

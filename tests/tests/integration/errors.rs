@@ -171,6 +171,19 @@ async fn a15_a_token_endpoint_that_is_down_costs_no_sign_in() {
 }
 
 #[tokio::test]
+async fn a14_a_token_is_used_until_it_ends_where_refreshing_it_ahead_of_time_fails() {
+    let house = House::new(MockServer::builder()).await;
+    house.bridge().await.end().await;
+    house.age_the_token(970, 30);
+    house.server.set_fault(Some(Fault::TokenEndpointDown));
+    let mut bridge = house.bridge().await;
+    assert!(bridge.call_tool("list_files", json!({})).await["result"].is_object());
+    assert!(bridge.stderr().contains("the token is used until it ends"), "{}", bridge.stderr());
+    // Not tried again at every message.
+    assert_eq!((house.browser.tabs_opened(), house.server.count(Endpoint::Token)), (1, 2));
+}
+
+#[tokio::test]
 async fn a15_a_server_that_rejects_a_fresh_token_gets_no_second_tab() {
     let house = House::new(MockServer::builder().fault(Fault::RejectsEveryToken)).await;
     let mut bridge = house.options().start();

@@ -14,6 +14,10 @@ mod secrets;
 mod store;
 mod upstream_side;
 
+use std::fs;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
 use mcp_bridge_tests::bridge::{Bridge, Options};
 use mcp_bridge_tests::browser::Browser;
 use mcp_mock_server::{MockServer, MockServerBuilder};
@@ -43,6 +47,24 @@ impl House {
 
     fn options(&self) -> Options {
         Options::to(&self.server.mcp_url(), self.state.path()).browser(&self.browser)
+    }
+
+    /// The one record on the disk.
+    fn record(&self) -> PathBuf {
+        let resources = self.state.path().join("state/resources");
+        let folders: Vec<_> = fs::read_dir(resources).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(folders.len(), 1, "{folders:?}");
+        folders[0].join("credentials.json")
+    }
+
+    /// Lets the stored token look as if it came so many seconds ago and ended in so many: the clock is not waited for.
+    fn age_the_token(&self, came: u64, ends: u64) {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let mut record: Value = serde_json::from_slice(&fs::read(self.record()).unwrap()).unwrap();
+        let tokens = &mut record["issuers"][self.server.issuer()]["tokens"];
+        tokens["obtained_at"] = (now - came).into();
+        tokens["expires_at"] = (now + ends).into();
+        fs::write(self.record(), record.to_string()).unwrap();
     }
 
     /// A bridge that has shaken hands, and so has signed in.

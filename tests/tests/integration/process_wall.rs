@@ -1,9 +1,9 @@
 //! The process wall: a sign-in outlives its bridge, is one for all, and never holds the host's pipes (A17).
 
-use mcp_mock_server::{Endpoint, MockServer};
+use mcp_mock_server::{Approval, Endpoint, MockServer};
 use serde_json::{Value, json};
 
-use crate::House;
+use crate::{House, code};
 
 fn initialize_params() -> Value {
     json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
@@ -98,5 +98,21 @@ async fn a17_requests_that_come_during_a_sign_in_wait_for_it() {
     }
     answered.sort_unstable();
     assert_eq!(answered, ids);
+    assert_eq!(house.browser.tabs_opened(), 1);
+}
+
+#[tokio::test]
+async fn a17_who_waits_for_a_sign_in_that_is_denied_shares_its_end_and_opens_no_further_tab() {
+    let mut house = House::with_patient_browser(MockServer::builder().auto_approve(Approval::Deny)).await;
+    let mut bridge = house.options().start();
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(bridge.send_request("tools/list", json!({})).await);
+    }
+    house.server.wait_for(|log| log.iter().filter(|seen| seen.status == 401).count() == 4).await;
+    house.browser.next_tab().await.follow().await;
+    for _ in &ids {
+        assert_eq!(code(&bridge.next().await), "sign_in_denied");
+    }
     assert_eq!(house.browser.tabs_opened(), 1);
 }

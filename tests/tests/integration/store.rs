@@ -1,21 +1,13 @@
 //! What lies on the disk: private, readable, versioned, never torn, nothing lost (S1, S2, S4).
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mcp_bridge_tests::bridge::Ended;
 use mcp_mock_server::{Endpoint, MockServer};
 use serde_json::{Value, json};
 
 use crate::{House, code};
-
-/// The one record of a house.
-fn record(house: &House) -> PathBuf {
-    let resources = house.state.path().join("state/resources");
-    let folders: Vec<_> = fs::read_dir(resources).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(folders.len(), 1, "{folders:?}");
-    folders[0].join("credentials.json")
-}
 
 fn read(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
@@ -63,7 +55,7 @@ async fn s1_a_state_folder_that_others_could_read_is_mended() {
 #[tokio::test]
 async fn s4_the_record_is_readable_json_with_a_version_and_unknown_fields_survive() {
     let (house, _) = signed_in().await;
-    let path = record(&house);
+    let path = house.record();
     let mut stored = read(&path);
     assert_eq!(stored["version"], 1);
     assert_eq!(stored["resource"], house.server.mcp_url());
@@ -82,7 +74,7 @@ async fn s4_the_record_is_readable_json_with_a_version_and_unknown_fields_surviv
 #[tokio::test]
 async fn s2_a_torn_record_is_set_aside_and_the_person_signs_in_again() {
     let (house, _) = signed_in().await;
-    let path = record(&house);
+    let path = house.record();
     let torn = &fs::read(&path).unwrap()[..100];
     fs::write(&path, torn).unwrap();
     drop(house.bridge().await);
@@ -96,7 +88,7 @@ async fn s2_a_torn_record_is_set_aside_and_the_person_signs_in_again() {
 #[tokio::test]
 async fn s4_a_record_of_a_newer_version_is_an_error_and_stays_as_it_is() {
     let (house, _) = signed_in().await;
-    let path = record(&house);
+    let path = house.record();
     let mut stored = read(&path);
     stored["version"] = json!(99);
     let newer = stored.to_string();
@@ -121,7 +113,7 @@ async fn s3_two_state_folders_know_nothing_of_each_other() {
 async fn a10_the_registration_is_used_again_on_its_own_port_and_anew_where_that_is_taken() {
     let (house, _) = signed_in().await;
     let redirect_uri =
-        read(&record(&house))["issuers"][house.server.issuer()]["registration"]["redirect_uris"][0].clone();
+        read(&house.record())["issuers"][house.server.issuer()]["registration"]["redirect_uris"][0].clone();
     let login = |house: &House| {
         let url = house.server.mcp_url();
         mcp_bridge_tests::bridge::Options::new(&["login", &url, "--force"], house.state.path()).browser(&house.browser)
