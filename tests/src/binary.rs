@@ -1,6 +1,7 @@
 //! Where the real binaries are. Cargo only tells a package of its own, so the workspace's are built here, once a process:
 //! a test never runs a stale one. With all features unified this compiles nothing that the tests have not compiled.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -24,22 +25,34 @@ pub fn test_browser() -> PathBuf {
     built().join(format!("test-browser{}", std::env::consts::EXE_SUFFIX))
 }
 
+/// Builds them before anybody asks for one, with cargo's progress on stderr: on a fresh machine this takes a minute.
+///
+/// # Errors
+/// Where cargo cannot be started, or ends with an error that it has shown.
+pub fn build_aloud() -> io::Result<()> {
+    let folder = build(&[])?;
+    FOLDER.get_or_init(|| folder);
+    Ok(())
+}
+
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
 fn built() -> &'static PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let own = std::env::current_exe().expect("the path of this test");
-        // target/PROFILE/demo or target/PROFILE/deps/test-0123
-        let folder = own.parent().expect("a folder");
-        let folder = if folder.ends_with("deps") { folder.parent().expect("a folder") } else { folder };
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--workspace", "--bins", "--locked"]);
-        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).stdin(Stdio::null());
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        let status = build.status().expect("cargo starts");
-        assert!(status.success(), "the workspace's binaries do not build");
-        folder.to_owned()
-    })
+    FOLDER.get_or_init(|| build(&["--quiet"]).expect("the workspace's binaries build"))
+}
+
+fn build(flags: &[&str]) -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    // target/PROFILE/demo or target/PROFILE/deps/test-0123
+    let folder = own.parent().unwrap_or(&own);
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--workspace", "--bins", "--locked"]).args(flags);
+    build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).stdin(Stdio::null());
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    let status = build.status()?;
+    if status.success() { Ok(folder.to_owned()) } else { Err(io::Error::other(format!("`cargo build`: {status}"))) }
 }

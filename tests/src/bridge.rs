@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -15,11 +16,15 @@ use tokio::task::JoinHandle;
 use crate::PATIENCE;
 use crate::browser::Browser;
 
+/// The variable that names the state folder.
+const STATE_DIR: &str = "MCP_BRIDGE_STATE_DIR";
+
 /// How to start a bridge.
 #[derive(Debug)]
 pub struct Options {
     arguments: Vec<OsString>,
-    environment: Vec<(String, OsString)>,
+    environment: Vec<(OsString, OsString)>,
+    patience: Duration,
 }
 
 /// A bridge that runs.
@@ -33,8 +38,32 @@ pub struct Bridge {
     stderr: watch::Sender<String>,
     readers: [JoinHandle<()>; 2],
     next_id: u64,
+    patience: Duration,
     /// Messages that came while a response was awaited: notifications and requests of the server.
     pub others: Vec<Value>,
+}
+
+/// Why nothing more comes from a bridge.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// It did not start.
+    #[error("the bridge does not start: {0}")]
+    NotStarted(std::io::Error),
+    /// It no longer reads.
+    #[error("the bridge does not read its stdin: {0}")]
+    Stdin(std::io::Error),
+    /// It no longer writes.
+    #[error("the bridge closed its stdout")]
+    Stdout,
+    /// It wrote something that is no JSON.
+    #[error("not JSON ({0}): {1}")]
+    NotJson(serde_json::Error, String),
+    /// It did not write.
+    #[error("the bridge wrote no line for {0:?}")]
+    Silent(Duration),
+    /// It does not end.
+    #[error("the bridge did not end within {0:?}")]
+    Alive(Duration),
 }
 
 /// A bridge that has ended.
@@ -53,11 +82,11 @@ impl Options {
     pub fn new(arguments: &[&str], state: &Path) -> Self {
         let home = state.join("home");
         let environment = vec![
-            ("PATH".to_owned(), std::env::var_os("PATH").unwrap_or_default()),
-            ("HOME".to_owned(), home.into_os_string()),
-            ("MCP_BRIDGE_STATE_DIR".to_owned(), state.join("state").into_os_string()),
+            ("PATH".into(), std::env::var_os("PATH").unwrap_or_default()),
+            ("HOME".into(), home.into_os_string()),
+            (STATE_DIR.into(), state.join("state").into_os_string()),
         ];
-        Options { arguments: arguments.iter().map(Into::into).collect(), environment }
+        Options { arguments: arguments.iter().map(Into::into).collect(), environment, patience: PATIENCE }
     }
 
     /// A bridge to an upstream.
@@ -75,7 +104,22 @@ impl Options {
     /// Another variable.
     #[must_use]
     pub fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
-        self.environment.push((name.to_owned(), value.into()));
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// The environment of this process besides: what a person's browser needs. The state folder stays one's own.
+    #[must_use]
+    pub fn inherit_environment(mut self) -> Self {
+        let own = self.environment.into_iter().filter(|(name, _)| name != "HOME");
+        self.environment = std::env::vars_os().chain(own).collect();
+        self
+    }
+
+    /// How long it may say nothing while something is awaited; [`PATIENCE`] otherwise.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -93,6 +137,17 @@ impl Options {
     /// # Panics
     /// Where the binary cannot be started.
     pub fn start(self) -> Bridge {
+        self.try_start().expect("mcp-bridge starts")
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`Broken::NotStarted`].
+    ///
+    /// # Panics
+    /// Where the binary cannot be built.
+    pub fn try_start(self) -> Result<Bridge, Broken> {
         let mut child = Command::new(crate::binary::mcp_bridge())
             .args(&self.arguments)
             .env_clear()
@@ -102,7 +157,7 @@ impl Options {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("mcp-bridge starts");
+            .map_err(Broken::NotStarted)?;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (sender, lines) = mpsc::unbounded_channel();
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -110,7 +165,8 @@ impl Options {
         let stderr = watch::Sender::new(String::new());
         let err = tokio::spawn(read_all(child.stderr.take().expect("a pipe"), stderr.clone()));
         let stdin = child.stdin.take();
-        Bridge { child, stdin, lines, seen, stderr, readers: [out, err], next_id: 1, others: Vec::new() }
+        let (readers, patience) = ([out, err], self.patience);
+        Ok(Bridge { child, stdin, lines, seen, stderr, readers, next_id: 1, patience, others: Vec::new() })
     }
 }
 
@@ -161,24 +217,49 @@ impl Bridge {
         }
     }
 
+    /// What it says on stderr, to be awaited.
+    pub fn stderr_watch(&self) -> watch::Receiver<String> {
+        self.stderr.subscribe()
+    }
+
+    /// Every line of stdout so far.
+    pub fn stdout(&self) -> Vec<String> {
+        self.seen.lock().expect("no panic").clone()
+    }
+
     /// Writes one line.
     ///
     /// # Panics
     /// Where stdin is closed.
     pub async fn send(&mut self, line: impl Display) {
-        let stdin = self.stdin.as_mut().expect("stdin is open");
-        stdin.write_all(format!("{line}\n").as_bytes()).await.expect("the bridge reads");
+        let sent = self.try_send(line).await;
+        self.must(sent);
+    }
+
+    /// Writes one line.
+    ///
+    /// # Errors
+    /// Where the bridge does not read.
+    pub async fn try_send(&mut self, line: impl Display) -> Result<(), Broken> {
+        let closed = || Broken::Stdin(std::io::ErrorKind::BrokenPipe.into());
+        let stdin = self.stdin.as_mut().ok_or_else(closed)?;
+        stdin.write_all(format!("{line}\n").as_bytes()).await.map_err(Broken::Stdin)
     }
 
     /// The next line of stdout, to the letter.
     ///
     /// # Panics
-    /// Where none comes for [`PATIENCE`].
+    /// Where none comes in time.
     pub async fn next_line(&mut self) -> String {
-        match tokio::time::timeout(PATIENCE, self.lines.recv()).await {
-            Ok(Some(line)) => line,
-            Ok(None) => panic!("the bridge closed stdout; stderr:\n{}", self.stderr()),
-            Err(_) => panic!("no line for {PATIENCE:?}; stderr:\n{}", self.stderr()),
+        let line = self.try_next_line().await;
+        self.must(line)
+    }
+
+    async fn try_next_line(&mut self) -> Result<String, Broken> {
+        match tokio::time::timeout(self.patience, self.lines.recv()).await {
+            Ok(Some(line)) => Ok(line),
+            Ok(None) => Err(Broken::Stdout),
+            Err(_) => Err(Broken::Silent(self.patience)),
         }
     }
 
@@ -187,8 +268,21 @@ impl Bridge {
     /// # Panics
     /// Where none comes, or the line is not JSON.
     pub async fn next(&mut self) -> Value {
-        let line = self.next_line().await;
-        serde_json::from_str(&line).unwrap_or_else(|e| panic!("not JSON ({e}): {line}"))
+        let message = self.try_next().await;
+        self.must(message)
+    }
+
+    /// The next message. May be dropped while it waits.
+    ///
+    /// # Errors
+    /// Where none comes, or the line is not JSON.
+    pub async fn try_next(&mut self) -> Result<Value, Broken> {
+        let line = self.try_next_line().await?;
+        serde_json::from_str(&line).map_err(|error| Broken::NotJson(error, line))
+    }
+
+    fn must<T>(&self, result: Result<T, Broken>) -> T {
+        result.unwrap_or_else(|broken| panic!("{broken}; stderr:\n{}", self.stderr()))
     }
 
     /// Sends a request and waits for its response; what comes between is kept in `others`.
@@ -207,10 +301,19 @@ impl Bridge {
 
     /// The response to a request of [`Bridge::send_request`].
     pub async fn response(&mut self, id: u64) -> Value {
+        let response = self.try_response(|answered| answered == id).await;
+        self.must(response)
+    }
+
+    /// The next response whose id is meant; what comes between is kept in `others`. May be dropped while it waits.
+    ///
+    /// # Errors
+    /// Where none comes.
+    pub async fn try_response(&mut self, is_meant: impl Fn(&Value) -> bool) -> Result<Value, Broken> {
         loop {
-            let message = self.next().await;
-            if message["id"] == id && message.get("method").is_none() {
-                return message;
+            let message = self.try_next().await?;
+            if message.get("method").is_none() && is_meant(&message["id"]) {
+                return Ok(message);
             }
             self.others.push(message);
         }
@@ -254,20 +357,27 @@ impl Bridge {
     /// # Panics
     /// Where it does not come.
     pub async fn ended(mut self) -> Ended {
-        let status = match tokio::time::timeout(PATIENCE, self.child.wait()).await {
-            Ok(status) => status.expect("a status"),
-            Err(_) => panic!("the bridge does not end; stderr:\n{}", self.stderr()),
-        };
+        let ended = self.try_ended().await;
+        self.must(ended)
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// Where it does not come.
+    pub async fn try_ended(&mut self) -> Result<Ended, Broken> {
+        let patience = self.patience;
+        let status = tokio::time::timeout(patience, self.child.wait()).await.map_err(|_| Broken::Alive(patience))?;
         for reader in &mut self.readers {
             reader.await.expect("no panic");
         }
-        let stdout = self.seen.lock().expect("no panic").clone();
-        Ended { status, stdout, stderr: self.stderr() }
+        Ok(Ended { status: status.expect("a status"), stdout: self.stdout(), stderr: self.stderr() })
     }
 
     /// Kills it as a host does that has lost its patience (SIGKILL).
     pub async fn kill(mut self) -> Ended {
-        self.child.kill().await.expect("it can be killed");
+        // The only error is that it has ended already.
+        let _ = self.child.start_kill();
         self.ended().await
     }
 }

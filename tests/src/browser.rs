@@ -86,8 +86,13 @@ impl Browser {
     /// # Panics
     /// Where none is opened for [`PATIENCE`].
     pub async fn next_tab(&mut self) -> Tab {
-        let tab = tokio::time::timeout(PATIENCE, self.tabs.recv()).await;
-        tab.expect("no tab was opened").expect("the browser lives as long as the test")
+        let tab = tokio::time::timeout(PATIENCE, self.next_tab_ever()).await;
+        tab.expect("no tab was opened")
+    }
+
+    /// The next tab, however long it takes.
+    pub async fn next_tab_ever(&mut self) -> Tab {
+        self.tabs.recv().await.expect("the browser lives as long as this")
     }
 
     /// How many tabs were opened so far.
@@ -117,12 +122,27 @@ impl Tab {
 /// # Panics
 /// Where nobody answers.
 pub async fn visit(url: &str) -> Page {
-    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("a client");
-    let response = client.get(url).timeout(PATIENCE).send().await.unwrap_or_else(|e| panic!("GET {url}: {e}"));
-    Page {
-        url: response.url().to_string(),
-        status: response.status().as_u16(),
-        headers: response.headers().clone(),
-        text: response.text().await.expect("a page"),
-    }
+    try_visit(url).await.unwrap_or_else(|e| panic!("GET {url}: {e}"))
+}
+
+/// Loads a page and follows every redirect.
+///
+/// # Errors
+/// Where nobody answers, or the answer breaks off. The error shows no URL, whose query may hold secrets.
+pub async fn try_visit(url: &str) -> Result<Page, reqwest::Error> {
+    let visit = async {
+        let response = client().build()?.get(url).timeout(PATIENCE).send().await?;
+        Ok(Page {
+            url: response.url().to_string(),
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await?,
+        })
+    };
+    visit.await.map_err(reqwest::Error::without_url)
+}
+
+/// A client that speaks plain HTTP to this machine, whatever proxy the environment names.
+pub fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy().tls_certs_only([])
 }

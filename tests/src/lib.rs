@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod bridge;
 pub mod browser;
+pub mod demo;
 
 use std::time::Duration;
 
