@@ -7,7 +7,8 @@ pub mod in_flight;
 mod session_stream;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -29,6 +30,8 @@ use crate::upstream::exchange::Reply;
 const LANE: usize = 256;
 /// How long a notification may hold up the ones behind it.
 const TURN: Duration = Duration::from_secs(30);
+/// How long a stream is read on after its request is over.
+const AFTERWORDS: Duration = Duration::from_secs(30);
 /// How long requests may still run once the host has closed its side (H7).
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// The same after a signal (H7: all within 1 s).
@@ -155,12 +158,14 @@ impl Relay {
             (Kind::Request, Some(id)) => self.take_request(line, envelope, id).await,
             (Kind::Notification, _) if envelope.is("notifications/cancelled") => self.take_cancel(line, envelope).await,
             (Kind::Notification, _) if envelope.is("notifications/initialized") => {
-                // Acknowledged before the next message goes (T3); only then may the server speak unasked (T4).
-                let (gate, shut) = Gate::shut();
-                let after = std::mem::replace(&mut self.gate, gate.clone());
+                // Acknowledged before the next message goes (T3); then the server may speak unasked (T4), and what it asks
+                // there for a request that follows must find the stream open.
+                let (acknowledged, shut) = Gate::shut();
+                let (listening, opens) = Gate::shut();
+                let after = std::mem::replace(&mut self.gate, listening);
                 self.in_turn(Turn { message: line.clone(), after, holds: Some(shut) }).await;
-                let listening = session_stream::keep_open(self.shared.clone(), gate);
-                if let Some(before) = self.listening.replace(tokio::spawn(listening).abort_handle()) {
+                let stream = session_stream::keep_open(self.shared.clone(), acknowledged, opens);
+                if let Some(before) = self.listening.replace(tokio::spawn(stream).abort_handle()) {
                     before.abort();
                 }
             }
@@ -210,13 +215,22 @@ impl Shared {
     /// One request from the host to its response.
     async fn carry(self: Arc<Self>, line: Bytes, mut ticket: Ticket, after: Gate, holds: Option<Shut>) {
         let over = ticket.over();
+        let streaming = AtomicBool::new(false);
+        let mut exchange = std::pin::pin!(self.exchange(line, &ticket, after, holds, &streaming));
         let outcome = tokio::select! {
             biased; // an exchange that is through is through, although its ticket is over then
-            outcome = self.exchange(line, &ticket, after, holds) => outcome,
-            () = over => return tracing::debug!("a request is over without its response"),
+            outcome = &mut exchange => outcome,
+            () = over => {
+                tracing::debug!("a request is over without its response");
+                // The server may still withdraw what it asked the host for this request; the response goes nowhere.
+                if streaming.load(Ordering::Relaxed) {
+                    let _ = tokio::time::timeout(AFTERWORDS, exchange).await;
+                }
+                return;
+            }
         };
         match outcome {
-            Ok(rest) => self.read_to_the_end(rest).await,
+            Ok(rest) => drop(tokio::time::timeout(AFTERWORDS, self.read_to_the_end(rest)).await),
             Err(error) => {
                 let problem = error.problem(self.upstream.shown());
                 tracing::warn!("{problem} ({})", problem.hint);
@@ -232,12 +246,15 @@ impl Shared {
         ticket: &Ticket,
         after: Gate,
         holds: Option<Shut>,
+        streaming: &AtomicBool,
     ) -> Result<Reply, UpstreamError> {
+        let arrived = Instant::now();
         after.pass().await;
         if holds.is_some() {
             self.upstream.forget_session();
         }
-        let mut reply = self.upstream.post(line).await?;
+        let mut reply = self.upstream.post(line, Kind::Request, arrived).await?;
+        streaming.store(reply.is_stream(), Ordering::Relaxed);
         while let Some(message) = reply.next().await? {
             match Incoming::sort(message, ticket.id()) {
                 Ok(Incoming::Response(response)) => {
@@ -288,7 +305,7 @@ impl Shared {
 
     /// Sends one notification or response; nobody waits for what comes back.
     async fn send_only(&self, message: Bytes) {
-        match self.upstream.post(message).await {
+        match self.upstream.post(message, Kind::Notification, Instant::now()).await {
             Ok(reply) => self.read_to_the_end(reply).await,
             Err(error) => {
                 let problem = error.problem(self.upstream.shown());

@@ -99,10 +99,10 @@ impl Keeper {
         self.states.subscribe()
     }
 
-    /// The verbs for one message.
+    /// The verbs for one message that arrived at this instant.
     #[must_use]
-    pub fn pass(&self, purpose: Purpose) -> Pass<'_> {
-        Pass { keeper: self, purpose, used: None, authorizations: 0 }
+    pub fn pass(&self, purpose: Purpose, arrived: Instant) -> Pass<'_> {
+        Pass { keeper: self, purpose, arrived, used: None, authorizations: 0 }
     }
 
     /// The token that is there already, if any: for a goodbye that waits for nothing.
@@ -132,10 +132,9 @@ impl Keeper {
         Ok(current.clone())
     }
 
-    /// Another token than `used`: somebody else's, or one that a worker gets. Who waited for an authorization that failed
+    /// Another token than `used`: somebody else's, or one that a worker gets. What had arrived when an authorization failed
     /// shares its failure: a person who says no is not asked again by the next in the queue.
-    async fn obtain(&self, used: Option<Arc<Held>>, mut job: Job) -> Result<Arc<Held>, Problem> {
-        let arrived = Instant::now();
+    async fn obtain(&self, used: Option<Arc<Held>>, mut job: Job, arrived: Instant) -> Result<Arc<Held>, Problem> {
         let mut turn = self.turn.lock().await;
         if let Some((at, problem)) = &*turn
             && *at >= arrived
@@ -150,6 +149,9 @@ impl Keeper {
         {
             return Ok(held.clone());
         }
+        if !job.interactive && stored.as_ref().is_none_or(|held| held.tokens.refresh_token.is_none()) {
+            return Err(job.sign_in_needed());
+        }
         job.refused = stored.or(used).map(|held| held.tokens.fingerprint());
         let obtained = match waiting::wait_for_worker(&self.room, &job, &self.states).await {
             Ok(()) => self.reload()?.filter(|held| job.is_news(&held.tokens)).ok_or_else(ended_without_a_token),
@@ -160,12 +162,17 @@ impl Keeper {
     }
 
     /// A token that is about to end is refreshed first (A14); where that fails it is used for as long as it lasts.
-    async fn refresh_ahead(&self, held: Arc<Held>, purpose: Purpose) -> Result<Option<Arc<Held>>, Problem> {
+    async fn refresh_ahead(
+        &self,
+        held: Arc<Held>,
+        purpose: Purpose,
+        arrived: Instant,
+    ) -> Result<Option<Arc<Held>>, Problem> {
         let has_ended = held.tokens.has_ended(unix_now());
         if !has_ended && self.lock_not_before().is_some_and(|instant| Instant::now() < instant) {
             return Ok(Some(held));
         }
-        match self.obtain(Some(held.clone()), self.job(purpose)).await {
+        match self.obtain(Some(held.clone()), self.job(purpose), arrived).await {
             Ok(held) => Ok(Some(held)),
             // The upstream's challenge to the old token says how to sign in.
             Err(problem) if problem.code == Code::SignInNeeded => self.reload(),
@@ -198,6 +205,7 @@ impl Keeper {
 pub struct Pass<'a> {
     keeper: &'a Keeper,
     purpose: Purpose,
+    arrived: Instant,
     used: Option<Arc<Held>>,
     authorizations: u32,
 }
@@ -216,8 +224,10 @@ impl Pass<'_> {
             && held.tokens.refresh_token.is_some()
             && held.tokens.needs_refresh(unix_now())
         {
-            self.used = self.keeper.refresh_ahead(held, self.purpose).await?;
+            self.used = self.keeper.refresh_ahead(held, self.purpose, self.arrived).await?;
         }
+        // Shown a token that has ended, some servers answer anything but a challenge.
+        self.used.take_if(|held| held.tokens.has_ended(unix_now()));
         Ok(self.used.as_ref().map(|held| held.authorization.clone()))
     }
 
@@ -264,7 +274,7 @@ impl Pass<'_> {
         let mut job = self.keeper.job(self.purpose);
         job.challenge = Some(Challenged::new(challenge, peer.map(|peer| peer.ip())));
         job.skip_refresh = in_vain;
-        self.used = Some(self.keeper.obtain(self.used.take(), job).await?);
+        self.used = Some(self.keeper.obtain(self.used.take(), job, self.arrived).await?);
         Ok(Verdict::SendAgain)
     }
 

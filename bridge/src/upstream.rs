@@ -10,7 +10,7 @@ pub mod sse;
 pub mod standalone_stream;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -89,10 +89,10 @@ impl Upstream {
         method: Method,
         headers: impl Fn(&Session) -> HeaderMap,
         body: Option<Bytes>,
-        purpose: Purpose,
+        (purpose, arrived): (Purpose, Instant),
     ) -> Result<reqwest::Response, UpstreamError> {
         let client = self.client()?;
-        let mut pass = self.tokens.pass(purpose);
+        let mut pass = self.tokens.pass(purpose, arrived);
         let mut url = self.url.clone();
         let mut redirects = 0;
         loop {

@@ -25,8 +25,9 @@ use crate::credentials::store::{Room, Store};
 use crate::http::{AddressGuard, Egress, is_proxied};
 use crate::oauth::endpoint::UrlRule;
 use crate::oauth::resource::ResourceIdentifier;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::safe_url::SafeUrl;
+use crate::untrusted::Untrusted;
 
 /// How long a worker waits for the lock; another one is at work then, and does what this one would.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -47,7 +48,7 @@ pub enum Obtained {
 /// Who is told of the URL besides the store: a terminal, or nobody.
 pub trait Audience: Sync {
     /// A person is asked to sign in at this URL; a browser was opened with it, or not.
-    fn sign_in_open(&self, upstream: &SafeUrl, issuer: &SafeUrl, url: &str, in_browser: bool);
+    fn sign_in_open(&self, upstream: &SafeUrl, issuer: &Untrusted, url: &str, in_browser: bool);
 }
 
 /// Nobody: the bridges watch the store.
@@ -55,7 +56,7 @@ pub trait Audience: Sync {
 pub struct NoAudience;
 
 impl Audience for NoAudience {
-    fn sign_in_open(&self, _: &SafeUrl, _: &SafeUrl, _: &str, _: bool) {}
+    fn sign_in_open(&self, _: &SafeUrl, _: &Untrusted, _: &str, _: bool) {}
 }
 
 /// Does a job for the bridges that wait; how it ended stands in the store, and in the exit code for a person who looks.
@@ -105,15 +106,20 @@ impl Walk<'_> {
             return Ok(Obtained::AlreadyThere);
         }
         let egress = self.egress();
-        if !self.job.skip_refresh && self.refresh(&egress, &mut record, progress).await? {
-            return Ok(Obtained::Refreshed);
+        if !self.job.skip_refresh {
+            match self.refresh(&egress, &mut record, progress).await {
+                Ok(true) => return Ok(Obtained::Refreshed),
+                Ok(false) => {}
+                Err(problem) if self.job.at_terminal => tracing::warn!("{problem}: asking the person instead"),
+                Err(problem) => return Err(problem),
+            }
         }
         match &self.job.challenge {
             Some(challenge) if self.job.interactive => {
                 self.sign_in(&egress, record, challenge, progress, audience).await?;
                 Ok(Obtained::SignedIn)
             }
-            _ => Err(self.sign_in_needed()),
+            _ => Err(self.job.sign_in_needed()),
         }
     }
 
@@ -135,16 +141,6 @@ impl Walk<'_> {
 
     fn upstream(&self) -> &Url {
         &self.job.settings.upstream
-    }
-
-    fn sign_in_needed(&self) -> Problem {
-        let upstream = SafeUrl::new(self.upstream());
-        Problem::new(
-            Code::SignInNeeded,
-            format!("`{upstream}` asks for a sign-in"),
-            format!("run `mcp-bridge login {upstream}`"),
-        )
-        .at(upstream)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
 use crate::settings::Settings;
 use crate::terminal;
+use crate::untrusted::Untrusted;
 use crate::worker::job::Job;
 use crate::worker::{self, Audience, Obtained, discovery};
 
@@ -42,6 +43,7 @@ async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Pr
     let resource = ResourceIdentifier::new(&sign_in.upstream);
     let room = Store::open(&sign_in.state_dir).room(resource.as_str(), &sign_in.profile);
     let mut job = Job::new(sign_in);
+    job.at_terminal = true;
     if force {
         job.skip_refresh = true;
         job.refused = room.read()?.and_then(|record| Some(record.current_tokens()?.fingerprint()));
@@ -52,6 +54,7 @@ async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Pr
             Ok(obtained) => return Ok(Some(obtained)),
             // What is stored did not do: now the server is asked what it wants.
             Err(problem) if problem.code == Code::SignInNeeded && job.challenge.is_none() => {
+                job.skip_refresh = true;
                 job.challenge = discovery::probe(&job.settings.upstream, headers.clone()).await?;
                 if job.challenge.is_none() {
                     return Ok(None);
@@ -83,7 +86,7 @@ async fn wait_for_other(room: &Room, upstream: &SafeUrl) -> Result<(), Problem> 
 struct Terminal;
 
 impl Audience for Terminal {
-    fn sign_in_open(&self, upstream: &SafeUrl, issuer: &SafeUrl, url: &str, in_browser: bool) {
+    fn sign_in_open(&self, upstream: &SafeUrl, issuer: &Untrusted, url: &str, in_browser: bool) {
         let how = if in_browser { "in the browser that was opened, or at this URL" } else { "at this URL" };
         terminal::say(&format!("sign in to `{upstream}` through `{issuer}` {how}:\n{url}\nwaiting (Ctrl-C to stop)"));
     }

@@ -50,9 +50,6 @@ pub struct Record {
     /// The issuer in use now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// What was discovered last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub discovery: Option<Discovery>,
     /// Under each issuer what belongs to it and is never used with another (A7).
     #[serde(default)]
     pub issuers: BTreeMap<String, IssuerRecord>,
@@ -101,6 +98,9 @@ pub struct Discovery {
 /// What belongs to one issuer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuerRecord {
+    /// What was discovered last of it and of the resource that named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<Discovery>,
     /// The client that is registered there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<Registration>,
@@ -195,7 +195,6 @@ impl Record {
             profile: profile.to_owned(),
             generation: 0,
             issuer: None,
-            discovery: None,
             issuers: BTreeMap::new(),
             extra: Extra::default(),
         }

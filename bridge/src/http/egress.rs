@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use reqwest::Client;
 use url::{Host, Url};
 
@@ -32,6 +32,8 @@ struct Limits {
     redirects: usize,
 }
 
+/// How long a page may take that only its status is wanted of.
+const PAGE_LIMIT: Duration = Duration::from_secs(5);
 const LIMITS: Limits = Limits { time: Duration::from_secs(15), body: 1 << 20, redirects: 3 };
 
 /// The way out for the OAuth requests on behalf of one upstream. Clients are built when first needed and kept.
@@ -76,6 +78,15 @@ impl Egress {
         let url = Url::parse(&text).map_err(|_| HttpError::InsecureUrl { url: SafeUrl::from_text(&text) })?;
         let in_time = tokio::time::timeout(self.limits.time, self.follow(url.clone(), &parts, &body)).await;
         in_time.unwrap_or_else(|_| Err(HttpError::TimedOut { url: SafeUrl::new(&url), is_connecting: false }))
+    }
+
+    /// The status that a page answers to somebody who is not signed in; redirects are not followed. At most 5 s.
+    pub async fn status(&self, url: &Url) -> Result<StatusCode, HttpError> {
+        let (parts, body) = Request::new(Bytes::new()).into_parts();
+        let in_time = tokio::time::timeout(PAGE_LIMIT, self.send(url, &parts, &body)).await;
+        let response =
+            in_time.unwrap_or_else(|_| Err(HttpError::TimedOut { url: SafeUrl::new(url), is_connecting: false }))?;
+        Ok(response.status())
     }
 
     async fn follow(&self, mut url: Url, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, HttpError> {

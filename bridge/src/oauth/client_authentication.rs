@@ -46,7 +46,7 @@ impl TokenEndpointAuthMethod {
 pub enum ClientAuthentication {
     /// A public client: `client_id` in the form (RFC 6749 §3.2.1).
     None { client_id: String },
-    /// `Authorization: Basic`, both parts form-encoded first (RFC 6749 §2.3.1).
+    /// `Authorization: Basic`, both parts form-encoded first (RFC 6749 §2.3.1), and `client_id` in the form.
     Basic { client_id: String, client_secret: Secret },
     /// Both parts in the form.
     Post { client_id: String, client_secret: Secret },
@@ -75,7 +75,11 @@ impl ClientAuthentication {
                 form.push("client_id", client_id);
                 form.push("client_secret", client_secret.expose());
             }
-            ClientAuthentication::Basic { client_id, client_secret } => return basic(client_id, client_secret),
+            ClientAuthentication::Basic { client_id, client_secret } => {
+                // Allowed (RFC 6749 §3.2.1), and the Python SDK's servers look for it before they look at the header.
+                form.push("client_id", client_id);
+                return basic(client_id, client_secret);
+            }
         }
         None
     }
@@ -117,7 +121,7 @@ mod tests {
             let (header, body) =
                 applied(TokenEndpointAuthMethod::ClientSecretBasic, "s6BhdRkqt3", Some("7Fjfp0ZBr1KtDRbnfVdmIw"));
             assert_eq!(header.unwrap(), "Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3");
-            assert_eq!(body, "");
+            assert_eq!(body, "client_id=s6BhdRkqt3", "and nothing secret in the form");
         }
 
         #[test]

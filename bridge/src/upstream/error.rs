@@ -23,6 +23,8 @@ pub enum UpstreamError {
         status: StatusCode,
         /// The beginning of the body, cleaned.
         excerpt: Untrusted,
+        /// The body is an OAuth error, from whatever checks the token.
+        of_oauth: bool,
     },
     /// 404 to a session id: the server has forgotten the session.
     #[error("has ended the MCP session (404)")]
@@ -74,6 +76,10 @@ impl UpstreamError {
             UpstreamError::Status { status, .. } if *status == StatusCode::NOT_FOUND => {
                 (Code::HttpError, "check the path of the URL: is this the server's MCP endpoint?")
             }
+            UpstreamError::Status { of_oauth: true, .. } => (
+                Code::HttpError,
+                "if it stays, the server may not know the token any more: `mcp-bridge login URL --force`",
+            ),
             UpstreamError::Status { .. } => {
                 (Code::HttpError, "try again later, or tell the server's operator what it answered")
             }
@@ -97,6 +103,12 @@ impl UpstreamError {
 fn quoted(excerpt: &Untrusted) -> String {
     let text = excerpt.to_string();
     if text.is_empty() { text } else { format!(": {text}") }
+}
+
+/// Whether a body is an OAuth error (RFC 6749 §5.2, RFC 6750 §3.1) and no JSON-RPC one: its `error` is a string.
+#[must_use]
+pub fn is_oauth_error(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|body| body["error"].is_string())
 }
 
 /// The beginning of a body as a person can read it: without markup, white space folded.
@@ -146,7 +158,11 @@ mod tests {
     #[test]
     fn a_problem_names_the_upstream_and_says_what_to_do() {
         let upstream = SafeUrl::from_text("https://mcp.example.com/mcp");
-        let error = UpstreamError::Status { status: StatusCode::BAD_GATEWAY, excerpt: Untrusted::new("Bad gateway") };
+        let error = UpstreamError::Status {
+            status: StatusCode::BAD_GATEWAY,
+            excerpt: Untrusted::new("Bad gateway"),
+            of_oauth: false,
+        };
         let problem = error.problem(&upstream);
         assert_eq!(problem.message, "`https://mcp.example.com/mcp` answered 502 Bad Gateway: Bad gateway");
         assert_eq!(problem.code, Code::HttpError);

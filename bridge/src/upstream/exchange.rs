@@ -1,16 +1,17 @@
 //! One message out, its reply in: JSON, an array, or a stream of events, all seen as one sequence of messages (T1, T12).
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-use super::error::{UpstreamError, excerpt};
+use super::error::{UpstreamError, excerpt, is_oauth_error};
 use super::{MAX_MESSAGE, Upstream, headers, sse};
 use crate::http::{classify, read_limited};
-use crate::message::{self, Envelope};
+use crate::message::{self, Envelope, Kind};
 use crate::safe_url::SafeUrl;
 use crate::tokens::Purpose;
 use crate::untrusted::Untrusted;
@@ -43,13 +44,14 @@ pub struct Stream {
 }
 
 impl Upstream {
-    /// POSTs one message, to the byte as it is (T1).
+    /// POSTs one message, to the byte as it is (T1). No person is asked to sign in for what is no request.
     ///
     /// # Errors
     /// Whatever keeps a reply from coming: network, token, a status without a JSON-RPC body, something else than MCP.
-    pub async fn post(&self, message: Bytes) -> Result<Reply, UpstreamError> {
+    pub async fn post(&self, message: Bytes, kind: Kind, arrived: Instant) -> Result<Reply, UpstreamError> {
+        let purpose = if kind == Kind::Request { Purpose::Call } else { Purpose::Background };
         let headers = |session: &_| headers::of_post(&self.headers, session);
-        let response = self.send(Method::POST, headers, Some(message), Purpose::Call).await?;
+        let response = self.send(Method::POST, headers, Some(message), (purpose, arrived)).await?;
         self.reply(response).await
     }
 
@@ -75,8 +77,8 @@ impl Upstream {
             return Err(UpstreamError::SessionLost);
         }
         match Envelope::parse(&body) {
-            Ok(envelope) if envelope.kind == message::Kind::Response => Ok(body),
-            _ => Err(UpstreamError::Status { status, excerpt: excerpt(&body) }),
+            Ok(envelope) if envelope.kind == Kind::Response => Ok(body),
+            _ => Err(UpstreamError::Status { status, excerpt: excerpt(&body), of_oauth: is_oauth_error(&body) }),
         }
     }
 }

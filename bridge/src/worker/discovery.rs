@@ -17,6 +17,7 @@ use crate::oauth::resource_metadata::{self, ProtectedResourceMetadata};
 use crate::oauth::server_metadata::{self, AuthorizationServerMetadata, ServerMetadataError};
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::untrusted::Untrusted;
 
 /// How long the upstream may take to say that it wants a sign-in.
 const PROBE: Duration = Duration::from_secs(20);
@@ -169,8 +170,8 @@ async fn ask_server(
     {
         tracing::warn!(
             "`{}` calls itself `{}`: only a final slash differs, going on",
-            SafeUrl::from_text(issuer.as_str()),
-            SafeUrl::from_text(&server.issuer)
+            Untrusted::new(issuer.as_str()),
+            Untrusted::new(server.issuer.as_str())
         );
     }
     Ok(judged)
@@ -188,7 +189,7 @@ fn shown(resource: &ProtectedResourceMetadata) -> String {
     resource
         .authorization_servers
         .iter()
-        .map(|server| format!("`{}`", SafeUrl::from_text(server)))
+        .map(|server| format!("`{}`", Untrusted::new(server.as_str())))
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::credentials::record::Tokens;
 use crate::oauth::challenge::BearerChallenge;
+use crate::problem::{Code, Problem};
+use crate::safe_url::SafeUrl;
 use crate::settings::SignInSettings;
 
 /// A wish for a token.
@@ -21,6 +23,8 @@ pub struct Job {
     pub skip_refresh: bool,
     /// A person may be asked.
     pub interactive: bool,
+    /// A person waits at a terminal: a refresh that fails for whatever reason is followed by a sign-in.
+    pub at_terminal: bool,
 }
 
 /// What a 401 said (RFC 6750 §3, RFC 9728 §5.1).
@@ -47,7 +51,15 @@ impl Job {
     /// The wish for any token at all, with a person to ask.
     #[must_use]
     pub fn new(settings: SignInSettings) -> Self {
-        Job { settings, refused: None, challenge: None, skip_refresh: false, interactive: true }
+        Job { settings, refused: None, challenge: None, skip_refresh: false, interactive: true, at_terminal: false }
+    }
+
+    /// What to say where a person is needed and may not be asked now.
+    #[must_use]
+    pub fn sign_in_needed(&self) -> Problem {
+        let upstream = SafeUrl::new(&self.settings.upstream);
+        let (what, hint) = (format!("`{upstream}` asks for a sign-in"), format!("run `mcp-bridge login {upstream}`"));
+        Problem::new(Code::SignInNeeded, what, hint).at(upstream)
     }
 
     /// Whether these are other tokens than the refused ones.

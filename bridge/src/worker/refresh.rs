@@ -30,14 +30,14 @@ impl Walk<'_> {
         let (Some(registration), Some(tokens)) = (&current.registration, &current.tokens) else { return Ok(false) };
         let Some(refresh_token) = tokens.refresh_token.clone() else { return Ok(false) };
         let issuer = issuer.to_owned();
-        let resource = record.discovery.as_ref().map(|discovery| discovery.resource.as_str());
+        let resource = current.discovery.as_ref().map(|discovery| discovery.resource.clone());
         let endpoint = Endpoint::parse("token_endpoint", &tokens.token_endpoint, &self.rule)?;
         let client = client_of(registration);
         let (scope, signed_in_at) = (tokens.scope.clone(), tokens.signed_in_at);
         progress.phase(Phase::Refreshing);
         let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
-        let response = egress.fetch(refresh::request(&endpoint, &client, &refresh_token, resource)).await?;
+        let response = egress.fetch(refresh::request(&endpoint, &client, &refresh_token, resource.as_deref())).await?;
         let judged = token_response::judge(&endpoint, response.status(), response.body());
         match judged {
             Ok(tokens) => {

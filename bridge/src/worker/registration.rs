@@ -10,6 +10,7 @@ use crate::oauth::endpoint::Endpoint;
 use crate::oauth::registration::{self, ClientInformation, ClientMetadata, RegistrationError};
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::untrusted::Untrusted;
 
 /// What we are, whatever we are called (RFC 7591 §2): random, fixed.
 const SOFTWARE_ID: &str = "6f1f7b5e-3a0c-4f5e-9d53-2a8a5e0d7c41";
@@ -19,6 +20,8 @@ pub(super) struct Client {
     pub(super) registration: Registration,
     pub(super) callback: Callback,
     pub(super) redirect_uri: String,
+    /// It was registered for an earlier sign-in: the server may have forgotten it.
+    pub(super) reused: bool,
 }
 
 impl Walk<'_> {
@@ -35,8 +38,8 @@ impl Walk<'_> {
         if let Some(registration) = stored.filter(|registration| !registration.has_expired(unix_now()))
             && let Some((callback, redirect_uri)) = self.serve(&registration).await?
         {
-            tracing::info!("using the registration at `{}`", SafeUrl::from_text(issuer));
-            return Ok(Client { registration, callback, redirect_uri });
+            tracing::info!("using the registration at `{}`", Untrusted::new(issuer.as_str()));
+            return Ok(Client { registration, callback, redirect_uri, reused: true });
         }
         let Some(endpoint) = &discovered.server.registration_endpoint else {
             return Err(no_registration(issuer));
@@ -46,8 +49,8 @@ impl Walk<'_> {
         let registration = registration_of(information);
         record.issuer_mut(issuer).registration = Some(registration.clone());
         self.save(record)?;
-        tracing::info!("registered at `{}`", SafeUrl::from_text(issuer));
-        Ok(Client { registration, callback, redirect_uri })
+        tracing::info!("registered at `{}`", Untrusted::new(issuer.as_str()));
+        Ok(Client { registration, callback, redirect_uri, reused: false })
     }
 
     /// The callback of a stored registration; `None` where another program has its port or the person wants another.

@@ -3,6 +3,9 @@
 
 use std::time::SystemTime;
 
+use http::StatusCode;
+use url::Url;
+
 use super::callback::page::PageKind;
 use super::callback::{Callback, Reply};
 use super::discovery::{self, Discovered};
@@ -24,13 +27,28 @@ use crate::oauth::state::State;
 use crate::oauth::token_response;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::untrusted::Untrusted;
+
+/// What a sign-in works with.
+struct Stage<'a, 'b> {
+    egress: &'a Egress,
+    record: &'a mut Record,
+    progress: &'a mut Progress<'b>,
+    audience: &'a dyn Audience,
+}
 
 /// One authorization request: what is known before the browser opens and needed when it comes back.
-struct Attempt {
-    discovered: Discovered,
+struct Attempt<'a> {
+    discovered: &'a Discovered,
     scope: Option<String>,
     pkce: Pkce,
     state: State,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(discovered: &'a Discovered, scope: Option<String>) -> Result<Self, Problem> {
+        Ok(Attempt { discovered, scope, pkce: Pkce::generate()?, state: State::generate()? })
+    }
 }
 
 type Judged = Result<AuthorizationResponse, AuthorizationResponseError>;
@@ -49,16 +67,41 @@ impl Walk<'_> {
         let discovered = discovery::discover(egress, self.upstream(), challenge, &self.rule).await?;
         self.remember(&mut record, &discovered);
         let scope = self.scope(challenge, &discovered)?;
-        let client = self.client(egress, &mut record, &discovered, scope.as_deref()).await?;
-        let attempt = Attempt { discovered, scope, pkce: Pkce::generate()?, state: State::generate()? };
+        let mut stage = Stage { egress, record: &mut record, progress, audience };
+        let client = self.client(egress, stage.record, &discovered, scope.as_deref()).await?;
+        let reused = client.reused;
+        let first = self.attempt(&mut stage, Attempt::new(&discovered, scope.clone())?, client).await;
+        let forgotten = stage.record.issuer_mut(&discovered.server.issuer).registration.is_none();
+        match first {
+            // The server has forgotten the client that an earlier sign-in registered: once more with a new one (A15).
+            Err(problem) if reused && forgotten && problem.code != Code::SignInTimedOut => {
+                tracing::info!("{problem}: registering anew");
+                let client = self.client(egress, stage.record, &discovered, scope.as_deref()).await?;
+                self.attempt(&mut stage, Attempt::new(&discovered, scope)?, client).await
+            }
+            first => first,
+        }
+    }
 
-        let Client { registration, callback, redirect_uri } = client;
-        self.open(&attempt, &registration, &redirect_uri, progress, audience).await?;
-        let (response, page) = self.response(&attempt, callback).await?;
-        progress.phase(Phase::Exchanging);
+    /// One authorization request from the browser to the store.
+    async fn attempt(&self, stage: &mut Stage<'_, '_>, attempt: Attempt<'_>, client: Client) -> Result<(), Problem> {
+        let Client { registration, callback, redirect_uri, reused } = client;
+        let url = self.authorization_url(&attempt, &registration, &redirect_uri)?;
+        if reused && shows_an_error_page(stage.egress, &url).await {
+            let issuer = Untrusted::new(attempt.discovered.server.issuer.as_str());
+            let (what, hint) = (format!("`{issuer}` does not know this client any more"), "try again to register anew");
+            return self.refused(stage, &attempt, true, Problem::new(Code::AuthorizationResponseInvalid, what, hint));
+        }
+        self.open(stage, &attempt, &url).await;
+        let (response, page) = match self.response(&attempt, callback).await {
+            // Perhaps the tab showed that the client is unknown: a new one is registered next time.
+            Err(problem) => return self.refused(stage, &attempt, reused, problem),
+            Ok(response) => response,
+        };
+        stage.progress.phase(Phase::Exchanging);
         let result = match response {
-            Ok(response) => self.exchange(egress, &mut record, &attempt, &registration, &redirect_uri, response).await,
-            Err(error) => self.refused(&mut record, &attempt, error.forgets_registration(), error.into()),
+            Ok(response) => self.exchange(stage, &attempt, &registration, &redirect_uri, response).await,
+            Err(error) => self.refused(stage, &attempt, error.forgets_registration(), error.into()),
         };
         page.finish(match &result {
             Ok(()) => PageKind::SignedIn,
@@ -69,18 +112,14 @@ impl Walk<'_> {
         result
     }
 
-    /// Sends the person's browser to the authorization server (A8, A12).
-    async fn open(
+    fn authorization_url(
         &self,
-        attempt: &Attempt,
+        attempt: &Attempt<'_>,
         registration: &Registration,
         redirect_uri: &str,
-        progress: &mut Progress<'_>,
-        audience: &dyn Audience,
-    ) -> Result<(), Problem> {
-        let server = &attempt.discovered.server;
+    ) -> Result<Url, Problem> {
         let request = AuthorizationRequest {
-            endpoint: server.authorization_endpoint.clone(),
+            endpoint: attempt.discovered.server.authorization_endpoint.clone(),
             client_id: registration.client_id.clone(),
             redirect_uri: redirect_uri.to_owned(),
             state: attempt.state.clone(),
@@ -89,18 +128,22 @@ impl Walk<'_> {
             scope: attempt.scope.clone(),
             extra: Vec::new(),
         };
-        let url = request.url(&self.rule)?;
+        Ok(request.url(&self.rule)?)
+    }
+
+    /// Sends the person's browser to the authorization server (A8, A12).
+    async fn open(&self, stage: &mut Stage<'_, '_>, attempt: &Attempt<'_>, url: &Url) {
         let in_browser =
             !self.job.settings.no_browser && browser::open_in_background(url.clone(), self.rule.clone()).await;
-        progress.open(url.as_str(), in_browser, self.job.settings.timeout);
-        let (upstream, issuer) = (SafeUrl::new(self.upstream()), SafeUrl::from_text(&server.issuer));
+        stage.progress.open(url.as_str(), in_browser, self.job.settings.timeout);
+        let upstream = SafeUrl::new(self.upstream());
+        let issuer = Untrusted::new(attempt.discovered.server.issuer.as_str());
         tracing::info!("waiting for a person to sign in to `{upstream}` through `{issuer}`");
-        audience.sign_in_open(&upstream, &issuer, url.as_str(), in_browser);
-        Ok(())
+        stage.audience.sign_in_open(&upstream, &issuer, url.as_str(), in_browser);
     }
 
     /// Waits for the browser to come back, and holds its page (A10, A11).
-    async fn response(&self, attempt: &Attempt, callback: Callback) -> Result<(Judged, Reply), Problem> {
+    async fn response(&self, attempt: &Attempt<'_>, callback: Callback) -> Result<(Judged, Reply), Problem> {
         let server = &attempt.discovered.server;
         let expected = Expected {
             state: attempt.state.clone(),
@@ -121,9 +164,8 @@ impl Walk<'_> {
     /// Exchanges the code and stores the tokens (A13).
     async fn exchange(
         &self,
-        egress: &Egress,
-        record: &mut Record,
-        attempt: &Attempt,
+        stage: &mut Stage<'_, '_>,
+        attempt: &Attempt<'_>,
         registration: &Registration,
         redirect_uri: &str,
         response: AuthorizationResponse,
@@ -137,31 +179,31 @@ impl Walk<'_> {
         };
         let request = authorization_code::request(&server.token_endpoint, &client_of(registration), &grant);
         let asked = SystemTime::now();
-        let answer = egress.fetch(request).await?;
+        let answer = stage.egress.fetch(request).await?;
         match token_response::judge(&server.token_endpoint, answer.status(), answer.body()) {
             Ok(mut tokens) => {
                 tokens.scope = tokens.scope.or_else(|| attempt.scope.clone());
-                record.issuer = Some(server.issuer.clone());
+                stage.record.issuer = Some(server.issuer.clone());
                 let tokens = tokens_of(tokens, asked, &server.token_endpoint, None);
-                record.issuer_mut(&server.issuer).tokens = Some(tokens);
-                self.save(record)
+                stage.record.issuer_mut(&server.issuer).tokens = Some(tokens);
+                self.save(stage.record)
             }
-            Err(error) => self.refused(record, attempt, error.forgets_registration(), error.into()),
+            Err(error) => self.refused(stage, attempt, error.forgets_registration(), error.into()),
         }
     }
 
     /// A client that the server no longer knows is forgotten, so that the next sign-in registers anew (A15).
     fn refused(
         &self,
-        record: &mut Record,
-        attempt: &Attempt,
+        stage: &mut Stage<'_, '_>,
+        attempt: &Attempt<'_>,
         forgets_registration: bool,
         problem: Problem,
     ) -> Result<(), Problem> {
         let issuer = &attempt.discovered.server.issuer;
         if forgets_registration {
-            record.issuer_mut(issuer).registration = None;
-            self.save(record)?;
+            stage.record.issuer_mut(issuer).registration = None;
+            self.save(stage.record)?;
         }
         Err(if problem.url.is_some() { problem } else { problem.at(SafeUrl::from_text(issuer)) })
     }
@@ -177,10 +219,11 @@ impl Walk<'_> {
         Ok(chosen.map(|scope| scope.to_string()))
     }
 
-    /// What was discovered goes into the record with the next write; the issuer in use stays until it has issued tokens.
+    /// What was discovered goes into the record, under its issuer, with the next write; the issuer in use stays until
+    /// this one has issued tokens.
     fn remember(&self, record: &mut Record, discovered: &Discovered) {
         let server = &discovered.server;
-        record.discovery = Some(Discovery {
+        record.issuer_mut(&server.issuer).discovery = Some(Discovery {
             upstream: self.upstream().to_string(),
             resource: discovered.resource.clone(),
             resource_scopes_supported: discovered.resource_scopes.clone().unwrap_or_default(),
@@ -212,4 +255,11 @@ impl Walk<'_> {
         )
         .at(upstream)
     }
+}
+
+/// Whether the authorization endpoint would show the person an error in place of a sign-in: an unknown client or
+/// redirect URI is answered by a page, never by a redirect (RFC 6749 §4.1.2.1).
+async fn shows_an_error_page(egress: &Egress, url: &Url) -> bool {
+    let status = egress.status(url).await;
+    matches!(status, Ok(StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND))
 }

@@ -116,3 +116,18 @@ async fn a17_who_waits_for_a_sign_in_that_is_denied_shares_its_end_and_opens_no_
     }
     assert_eq!(house.browser.tabs_opened(), 1);
 }
+
+#[tokio::test]
+async fn a17_what_a_host_sent_before_a_sign_in_was_denied_opens_no_further_tab() {
+    let house = House::new(MockServer::builder().auto_approve(Approval::Deny)).await;
+    let mut bridge = house.options().start();
+    // A host that does not wait: the second and third line stand behind the first.
+    bridge.send_request("initialize", initialize_params()).await;
+    bridge.send(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
+    bridge.send_request("tools/list", json!({})).await;
+    for _ in 0..2 {
+        assert_eq!(code(&bridge.next().await), "sign_in_denied");
+    }
+    assert!(bridge.end().await.status.success());
+    assert_eq!(house.browser.tabs_opened(), 1);
+}

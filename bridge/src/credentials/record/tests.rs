@@ -25,16 +25,16 @@ fn full() -> Value {
     json!({
         "version": 1, "resource": "https://mcp.example/", "profile": "default", "generation": 7,
         "issuer": "https://as.example", "new": {"deep": [1]},
-        "discovery": {
-            "upstream": "https://mcp.example/", "resource": "https://mcp.example", "resource_scopes_supported": ["a"],
-            "issuer": "https://as.example", "authorization_endpoint": "https://as.example/authorize",
-            "token_endpoint": "https://as.example/token", "registration_endpoint": "https://as.example/register",
-            "revocation_endpoint": "https://as.example/revoke", "iss_parameter_supported": true,
-            "client_id_metadata_document_supported": false,
-            "token_endpoint_auth_methods_supported": ["none"], "scopes_supported": ["a", "offline_access"],
-            "fetched_at": 100, "new": true
-        },
         "issuers": {"https://as.example": {
+            "discovery": {
+                "upstream": "https://mcp.example/", "resource": "https://mcp.example", "resource_scopes_supported": ["a"],
+                "issuer": "https://as.example", "authorization_endpoint": "https://as.example/authorize",
+                "token_endpoint": "https://as.example/token", "registration_endpoint": "https://as.example/register",
+                "revocation_endpoint": "https://as.example/revoke", "iss_parameter_supported": true,
+                "client_id_metadata_document_supported": false,
+                "token_endpoint_auth_methods_supported": ["none"], "scopes_supported": ["a", "offline_access"],
+                "fetched_at": 100, "new": true
+            },
             "registration": {
                 "client_id": "c1", "client_secret": "cs-1", "client_secret_expires_at": 0,
                 "token_endpoint_auth_method": "client_secret_basic", "redirect_uris": ["http://127.0.0.1:7/callback"],

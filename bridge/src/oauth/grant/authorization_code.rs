@@ -79,7 +79,10 @@ mod tests {
             let grant = AuthorizationCodeGrant { code: &code, redirect_uri: "z", verifier: &verifier, resource: None };
             let request = request(&endpoint, &client, &grant);
             assert_eq!(format!("{:?}", request.headers()["authorization"]), "Sensitive");
-            assert_eq!(request.body(), "grant_type=authorization_code&code=x&redirect_uri=z&code_verifier=y");
+            assert_eq!(
+                request.body(),
+                "grant_type=authorization_code&code=x&redirect_uri=z&code_verifier=y&client_id=c"
+            );
         }
     }
 }
