@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::credentials::store::Store;
 use crate::oauth::scope::Scope;
 use crate::problem::Problem;
-use crate::settings::{DEFAULT_PROFILE, LogSettings, Settings, SignInSettings, check_upstream, parse_header};
+use crate::settings::{DEFAULT_PROFILE, LogSettings, Patience, Settings, SignInSettings, check_upstream, parse_header};
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -54,9 +54,10 @@ struct BridgeArgs {
     /// The MCP endpoint of the remote server
     #[arg(long, value_name = "URL", help_heading = "Server")]
     upstream: Option<String>,
-    /// How long a request may wait for a sign-in before the bridge answers it itself; 0 waits for ever
-    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = patience, help_heading = "Server")]
-    patience: u64,
+    /// How long what a host asks at its start may wait before the bridge answers it itself: `auto` knows how long each
+    /// host waits, 0 waits for ever
+    #[arg(long, value_name = "auto|SECONDS", default_value = "auto", value_parser = patience, help_heading = "Server")]
+    patience: Patience,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -177,7 +178,7 @@ impl BridgeArgs {
             let words = format!("`{upstream}` is neither a URL nor a command; the commands are: login");
             return Err(usage(clap::error::ErrorKind::InvalidSubcommand, &words));
         }
-        Ok(Invocation::Bridge(Box::new(self.common.settings(&upstream)?)))
+        Ok(Invocation::Bridge(Box::new(Settings { patience: self.patience, ..self.common.settings(&upstream)? })))
     }
 }
 
@@ -206,15 +207,17 @@ impl CommonArgs {
             allow_http: self.allow_http,
             log: LogSettings { level: self.log, file },
         };
-        Ok(Settings { headers, sign_in })
+        Ok(Settings { patience: Patience::Auto, headers, sign_in })
     }
 }
 
-fn patience(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(0) => Ok(0),
-        Ok(_) => Err("only 0 (wait for ever) is there yet".to_owned()),
-        Err(_) => Err("a number of seconds is wanted".to_owned()),
+fn patience(text: &str) -> Result<Patience, String> {
+    match text {
+        "auto" => Ok(Patience::Auto),
+        seconds => match seconds.parse::<u32>() {
+            Ok(seconds) => Ok(Patience::For(Duration::from_secs(seconds.into()))),
+            Err(_) => Err("`auto` or a number of seconds is wanted".to_owned()),
+        },
     }
 }
 
@@ -279,9 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn patience_takes_only_what_is_there() {
-        assert!(parse_words(&["https://a.example", "--patience", "0"]).is_ok());
-        assert!(refusal(&["https://a.example", "--patience", "5"]).contains("only 0"));
+    fn patience_is_auto_or_a_number_of_seconds() {
+        for (word, expected) in [("auto", Patience::Auto), ("5", Patience::For(Duration::from_secs(5)))] {
+            let Ok(Invocation::Bridge(settings)) = parse_words(&["https://a.example", "--patience", word]) else {
+                panic!("{word}")
+            };
+            assert_eq!(settings.patience, expected);
+        }
+        assert!(refusal(&["https://a.example", "--patience", "soon"]).contains("auto"));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::problem::{Code, Problem};
 pub const PARSE_ERROR: i32 = -32700;
 /// JSON-RPC 2.0 §5.1: the JSON is no message.
 pub const INVALID_REQUEST: i32 = -32600;
+/// JSON-RPC 2.0 §5.1: the method does not exist.
+pub const METHOD_NOT_FOUND: i32 = -32601;
 /// JSON-RPC 2.0 §5.1: ours, told apart from an upstream's own by `data.source`.
 pub const INTERNAL_ERROR: i32 = -32603;
 
@@ -212,6 +214,21 @@ pub fn problem_response(id: &str, problem: &Problem) -> Vec<u8> {
         data["url"] = url.as_str().into();
     }
     let error = serde_json::json!({ "code": INTERNAL_ERROR, "message": problem.message, "data": data });
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}").into_bytes()
+}
+
+/// A response with a result of ours.
+#[must_use]
+pub fn result_response(id: &str, result: &serde_json::Value) -> Vec<u8> {
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}").into_bytes()
+}
+
+/// JSON-RPC's own "method not found", for a probe that the server cannot answer now.
+#[must_use]
+pub fn method_not_found(id: &str) -> Vec<u8> {
+    let data = serde_json::json!({ "source": "mcp-bridge", "code": Code::SignInNeeded,
+        "hint": "go on with `initialize`" });
+    let error = serde_json::json!({ "code": METHOD_NOT_FOUND, "message": "method not found", "data": data });
     format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}").into_bytes()
 }
 

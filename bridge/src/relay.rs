@@ -1,37 +1,48 @@
 //! Who waits for what: every line of the host goes its way to the upstream, and what comes back goes to the host, each
 //! request's response exactly once. It knows ids and methods, and must never know HTTP or a token.
-//! Read next: [`in_flight`], which makes "exactly once" true by construction.
+//! Read next: [`in_flight`], which makes "exactly once" true by construction; then `arrival` and `reception`, for a host
+//! that cannot wait for a server that is not there yet.
 
+mod arrival;
+mod desk;
+mod exchange;
 pub mod gate;
 pub mod in_flight;
+pub mod notices;
+pub mod patience;
+pub mod placeholder;
+pub mod recall;
+mod reception;
 mod session_stream;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use self::arrival::Arrival;
+use self::desk::Desk;
+use self::exchange::Errand;
 use self::gate::{Gate, Shut};
-use self::in_flight::{InFlight, Ticket};
+use self::in_flight::InFlight;
+use self::notices::{OpenSignIn, OwnRequests};
+use self::placeholder::InitializeParams;
+use self::recall::Memory;
 use crate::host::{Host, Input};
 use crate::message::{self, Envelope, Invalid, Kind};
 use crate::problem::{Code, Problem};
+use crate::settings::Patience;
 use crate::untrusted::Untrusted;
-use crate::upstream::Upstream;
-use crate::upstream::error::UpstreamError;
-use crate::upstream::exchange::Reply;
+use crate::upstream::{Purpose, Upstream};
 
 /// How many notifications and responses of the host may wait for their turn.
 const LANE: usize = 256;
 /// How long a notification may hold up the ones behind it.
 const TURN: Duration = Duration::from_secs(30);
-/// How long a stream is read on after its request is over.
-const AFTERWORDS: Duration = Duration::from_secs(30);
 /// How long requests may still run once the host has closed its side (H7).
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// The same after a signal (H7: all within 1 s).
@@ -45,9 +56,10 @@ pub struct Relay {
     /// Notifications and responses of the host, one after the other.
     lane: mpsc::Sender<Turn>,
     lane_end: JoinHandle<()>,
-    /// What a message waits for that arrives now.
+    /// What a message waits for that arrives now, besides the session.
     gate: Gate,
-    listening: Option<AbortHandle>,
+    /// Probes that are not answered once `initialize` has come (H11).
+    probes: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -55,14 +67,31 @@ struct Shared {
     upstream: Upstream,
     output: mpsc::Sender<Bytes>,
     in_flight: Arc<InFlight>,
+    arrival: Arrival,
+    desk: Desk,
+    own_requests: OwnRequests,
+    stream: Mutex<Option<AbortHandle>>,
 }
 
-/// A message whose order matters, and what waits for it.
+/// What a bridge is given besides its two sides.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// How long a host's start may wait.
+    pub patience: Patience,
+    /// Where the server's last answers are kept.
+    pub memory: Arc<dyn Memory>,
+    /// The sign-in that is open, if one is.
+    pub sign_ins: watch::Receiver<Option<OpenSignIn>>,
+}
+
+/// A message whose order matters.
 #[derive(Debug)]
 struct Turn {
     message: Bytes,
+    received: Instant,
     after: Gate,
-    holds: Option<Shut>,
+    /// It is `notifications/initialized`: the stream is opened behind it, and then what waits may go.
+    opens: Option<Shut>,
 }
 
 /// Why a bridge ends.
@@ -76,12 +105,22 @@ enum End {
 impl Relay {
     /// Joins a host and an upstream.
     #[must_use]
-    pub fn new(host: Host, upstream: Upstream) -> Self {
-        let in_flight = InFlight::new(host.output.clone());
-        let shared = Arc::new(Shared { upstream, output: host.output, in_flight });
+    pub fn new(host: Host, upstream: Upstream, surroundings: Surroundings) -> Self {
+        let Surroundings { patience, memory, sign_ins } = surroundings;
+        let desk = Desk::new(patience, format!("`{}`", upstream.shown()), memory);
+        let shared = Arc::new(Shared {
+            in_flight: InFlight::new(host.output.clone()),
+            upstream,
+            output: host.output,
+            arrival: Arrival::new(),
+            desk,
+            own_requests: OwnRequests::default(),
+            stream: Mutex::default(),
+        });
         let (lane, turns) = mpsc::channel(LANE);
         let lane_end = tokio::spawn(take_turns(shared.clone(), turns));
-        Relay { shared, input: host.input, lane, lane_end, gate: Gate::open(), listening: None }
+        tokio::spawn(notices::tell(shared.clone(), sign_ins));
+        Relay { shared, input: host.input, lane, lane_end, gate: Gate::open(), probes: Vec::new() }
     }
 
     /// Runs until the host closes its side, stops listening, or `signal` resolves (H7).
@@ -105,7 +144,7 @@ impl Relay {
     }
 
     async fn finish(self, end: End, signal: impl Future<Output = &'static str>) {
-        let Relay { shared, lane, lane_end, listening, .. } = self;
+        let Relay { shared, lane, lane_end, .. } = self;
         drop(lane);
         let all_done = async {
             shared.in_flight.empty().await;
@@ -127,8 +166,8 @@ impl Relay {
             );
             shared.in_flight.answer_all(&problem).await;
         }
-        if let Some(listening) = listening {
-            listening.abort();
+        if let Some(stream) = shared.stream.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            stream.abort();
         }
         shared.upstream.end_session().await;
     }
@@ -158,36 +197,55 @@ impl Relay {
             (Kind::Request, Some(id)) => self.take_request(line, envelope, id).await,
             (Kind::Notification, _) if envelope.is("notifications/cancelled") => self.take_cancel(line, envelope).await,
             (Kind::Notification, _) if envelope.is("notifications/initialized") => {
-                // Acknowledged before the next message goes (T3); then the server may speak unasked (T4), and what it asks
-                // there for a request that follows must find the stream open.
-                let (acknowledged, shut) = Gate::shut();
-                let (listening, opens) = Gate::shut();
-                let after = std::mem::replace(&mut self.gate, listening);
-                self.in_turn(Turn { message: line.clone(), after, holds: Some(shut) }).await;
-                let stream = session_stream::keep_open(self.shared.clone(), acknowledged, opens);
-                if let Some(before) = self.listening.replace(tokio::spawn(stream).abort_handle()) {
-                    before.abort();
+                // Where the session is not there yet, it is told when it comes.
+                if self.shared.arrival.host_is_initialized() {
+                    // Acknowledged before the next message goes (T3); then the server may speak unasked (T4), and what
+                    // it asks there for a request that follows must find the stream open.
+                    let (gate, opens) = Gate::shut();
+                    let after = std::mem::replace(&mut self.gate, gate);
+                    self.in_turn(line, after, Some(opens)).await;
                 }
             }
-            _ => {
-                let after = self.gate.clone();
-                self.in_turn(Turn { message: line.clone(), after, holds: None }).await;
-            }
+            (Kind::Response, _) if self.shared.own_requests.take(envelope) => {}
+            _ => self.in_turn(line, self.gate.clone(), None).await,
         }
     }
 
     async fn take_request(&mut self, line: &Bytes, envelope: &Envelope<'_>, id: &str) {
         let initialize = envelope.is("initialize");
-        let Some(ticket) = self.shared.in_flight.begin(id, !initialize) else {
+        let Some(ticket) = self.shared.in_flight.begin(id, line, !initialize) else {
             return self.refuse(Invalid::duplicate_id(id)).await;
         };
-        let mut after = self.gate.clone();
-        let holds = initialize.then(|| {
-            let (gate, shut) = Gate::shut();
-            after = std::mem::replace(&mut self.gate, gate);
-            shut
-        });
-        tokio::spawn(self.shared.clone().carry(line.clone(), ticket, after, holds));
+        let shared = self.shared.clone();
+        let mut errand = Errand {
+            line: line.clone(),
+            received: Instant::now(),
+            after: self.gate.clone(),
+            may_begin: true,
+            purpose: Purpose::Call,
+        };
+        match envelope.method.as_deref().unwrap_or_default() {
+            "initialize" => {
+                for probe in self.probes.drain(..) {
+                    shared.in_flight.cancel(&probe);
+                }
+                self.gate = Gate::open();
+                shared.desk.receive(&InitializeParams::read(envelope.params));
+                shared.arrive(line.clone(), id);
+                tokio::spawn(shared.answer_initialize(ticket));
+            }
+            "server/discover" => {
+                errand.purpose = Purpose::Background;
+                self.probes.push(id.to_owned());
+                tokio::spawn(shared.carry_discover(errand, ticket));
+            }
+            method if recall::is_first_page(envelope) => {
+                errand.may_begin = false;
+                tokio::spawn(shared.carry_list(errand, ticket, method.to_owned()));
+            }
+            "tools/call" if shared.desk.has_offered() && shared.answer_status(envelope, &ticket).await => {}
+            _ => drop(tokio::spawn(shared.carry(errand, ticket))),
+        }
     }
 
     /// The request is over for the host at once; the upstream is told (T9).
@@ -200,154 +258,32 @@ impl Relay {
         }
         let params = envelope.params.and_then(|p| serde_json::from_str::<CancelledParams<'_>>(p.get()).ok());
         if params.is_some_and(|params| self.shared.in_flight.cancel(params.request_id.get())) {
-            let after = self.gate.clone();
-            self.in_turn(Turn { message: line.clone(), after, holds: None }).await;
+            self.in_turn(line, self.gate.clone(), None).await;
         }
     }
 
-    async fn in_turn(&self, turn: Turn) {
+    async fn in_turn(&self, message: &Bytes, after: Gate, opens: Option<Shut>) {
         // The lane's task lives as long as this sender.
-        let _ = self.lane.send(turn).await;
-    }
-}
-
-impl Shared {
-    /// One request from the host to its response.
-    async fn carry(self: Arc<Self>, line: Bytes, mut ticket: Ticket, after: Gate, holds: Option<Shut>) {
-        let over = ticket.over();
-        let streaming = AtomicBool::new(false);
-        let mut exchange = std::pin::pin!(self.exchange(line, &ticket, after, holds, &streaming));
-        let outcome = tokio::select! {
-            biased; // an exchange that is through is through, although its ticket is over then
-            outcome = &mut exchange => outcome,
-            () = over => {
-                tracing::debug!("a request is over without its response");
-                // The server may still withdraw what it asked the host for this request; the response goes nowhere.
-                if streaming.load(Ordering::Relaxed) {
-                    let _ = tokio::time::timeout(AFTERWORDS, exchange).await;
-                }
-                return;
-            }
-        };
-        match outcome {
-            Ok(rest) => drop(tokio::time::timeout(AFTERWORDS, self.read_to_the_end(rest)).await),
-            Err(error) => {
-                let problem = error.problem(self.upstream.shown());
-                tracing::warn!("{problem} ({})", problem.hint);
-                ticket.answer(message::problem_response(ticket.id(), &problem).into()).await;
-            }
-        }
-    }
-
-    /// Answers the request; what may still follow on its stream is handed back.
-    async fn exchange(
-        &self,
-        line: Bytes,
-        ticket: &Ticket,
-        after: Gate,
-        holds: Option<Shut>,
-        streaming: &AtomicBool,
-    ) -> Result<Reply, UpstreamError> {
-        let arrived = Instant::now();
-        after.pass().await;
-        if holds.is_some() {
-            self.upstream.forget_session();
-        }
-        let mut reply = self.upstream.post(line, Kind::Request, arrived).await?;
-        streaming.store(reply.is_stream(), Ordering::Relaxed);
-        while let Some(message) = reply.next().await? {
-            match Incoming::sort(message, ticket.id()) {
-                Ok(Incoming::Response(response)) => {
-                    if holds.is_some() {
-                        self.begin_session(&reply, &response);
-                    }
-                    ticket.answer(response).await;
-                    return Ok(reply);
-                }
-                Ok(Incoming::ForHost(message)) => {
-                    let _ = self.output.send(message).await;
-                }
-                Err(error) if reply.is_stream() => tracing::warn!("`{}` {error}", self.upstream.shown()),
-                Err(error) => return Err(error),
-            }
-        }
-        if reply.is_stream() { Err(UpstreamError::StreamEnded) } else { Err(UpstreamError::NoResponse(reply.status())) }
-    }
-
-    /// A connection is only free for the next request once its stream is read to the end.
-    async fn read_to_the_end(&self, mut reply: Reply) {
-        while let Ok(Some(message)) = reply.next().await {
-            self.pass_on(message).await;
-        }
-    }
-
-    fn begin_session(&self, reply: &Reply, response: &[u8]) {
-        if let Ok(envelope) = Envelope::parse(response)
-            && envelope.result.is_some()
-        {
-            self.upstream.begin_session(reply.headers(), &envelope);
-        }
-    }
-
-    /// A request or notification of the server goes to the host as it is.
-    async fn pass_on(&self, message: Bytes) {
-        match Envelope::parse(&message) {
-            Ok(envelope) if envelope.kind != Kind::Response => {
-                let _ = self.output.send(message).await;
-            }
-            Ok(_) => tracing::warn!("`{}` sent a response that nobody waits for", self.upstream.shown()),
-            Err(invalid) => {
-                let words = Untrusted::new(invalid.to_string());
-                tracing::warn!("`{}` sent what is no message: {words}", self.upstream.shown());
-            }
-        }
-    }
-
-    /// Sends one notification or response; nobody waits for what comes back.
-    async fn send_only(&self, message: Bytes) {
-        match self.upstream.post(message, Kind::Notification, Instant::now()).await {
-            Ok(reply) => self.read_to_the_end(reply).await,
-            Err(error) => {
-                let problem = error.problem(self.upstream.shown());
-                tracing::warn!("a notification did not arrive: {problem}");
-            }
-        }
+        let _ = self.lane.send(Turn { message: message.clone(), received: Instant::now(), after, opens }).await;
     }
 }
 
 /// Notifications and responses of the host, in the order they came (H9); none waits longer than [`TURN`] for another.
 async fn take_turns(shared: Arc<Shared>, mut turns: mpsc::Receiver<Turn>) {
-    while let Some(Turn { message, after, holds }) = turns.recv().await {
+    while let Some(Turn { message, received, after, opens }) = turns.recv().await {
         after.pass().await;
+        if shared.arrived(received, false).await.is_err() {
+            tracing::debug!("a notification has nowhere to go");
+            continue;
+        }
         let sending = tokio::spawn({
             let shared = shared.clone();
             async move { shared.send_only(message).await }
         });
         let _ = tokio::time::timeout(TURN, sending).await;
-        drop(holds);
-    }
-}
-
-/// A message of the upstream, in the reply to one request.
-#[derive(Debug, PartialEq, Eq)]
-enum Incoming {
-    /// The response, with the host's spelling of the id (H5).
-    Response(Bytes),
-    /// A request or notification of the server.
-    ForHost(Bytes),
-}
-
-impl Incoming {
-    fn sort(message: Bytes, id: &str) -> Result<Self, UpstreamError> {
-        let envelope = Envelope::parse(&message)
-            .map_err(|invalid| UpstreamError::NotAResponse(Untrusted::new(invalid.to_string())))?;
-        match (envelope.kind, envelope.id) {
-            (Kind::Response, Some(theirs)) if theirs == id => Ok(Incoming::Response(message)),
-            (Kind::Response, Some(theirs)) if !message::same_id(theirs, id) => {
-                Err(UpstreamError::NotAResponse(Untrusted::new(format!("its id is {theirs}, the request's {id}"))))
-            }
-            (Kind::Response, _) => Ok(Incoming::Response(envelope.with_id(&message, id).into())),
-            _ => Ok(Incoming::ForHost(message)),
+        if let Some(opens) = opens {
+            session_stream::open(&shared).await;
+            drop(opens);
         }
     }
 }

@@ -13,9 +13,20 @@ use crate::safe_url::SafeUrl;
 /// The profile that is used where none is named.
 pub const DEFAULT_PROFILE: &str = "default";
 
+/// How long a request of the host's start may wait before the bridge answers it itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as this host is known to wait.
+    Auto,
+    /// This long; zero is for ever.
+    For(Duration),
+}
+
 /// Everything that a running bridge needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// How long a host's start may wait.
+    pub patience: Patience,
     /// Headers that the person adds to every request to the upstream; values are marked sensitive.
     pub headers: HeaderMap,
     /// What sign-ins and refreshes need; it also crosses the process wall.

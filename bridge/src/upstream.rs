@@ -21,7 +21,8 @@ use self::session::Session;
 use crate::http::{HttpError, classify, message_client};
 use crate::message::Envelope;
 use crate::safe_url::SafeUrl;
-use crate::tokens::{Keeper, Purpose, Verdict};
+pub use crate::tokens::Purpose;
+use crate::tokens::{Keeper, Verdict};
 
 /// The longest message that is taken from an upstream, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024 * 1024;
@@ -83,14 +84,15 @@ impl Upstream {
         }
     }
 
-    /// Sends one request of HTTP with whatever token it takes: the answer is never a 401 that a token could mend.
+    /// Sends one request of HTTP with whatever token it takes: the answer is never a 401 that a token could mend. Also
+    /// says whether it went with a session id.
     async fn send(
         &self,
         method: Method,
         headers: impl Fn(&Session) -> HeaderMap,
         body: Option<Bytes>,
         (purpose, arrived): (Purpose, Instant),
-    ) -> Result<reqwest::Response, UpstreamError> {
+    ) -> Result<(reqwest::Response, bool), UpstreamError> {
         let client = self.client()?;
         let mut pass = self.tokens.pass(purpose, arrived);
         let mut url = self.url.clone();
@@ -113,7 +115,7 @@ impl Upstream {
                 continue;
             }
             match pass.observe(response.status(), response.headers(), response.remote_addr()).await? {
-                Verdict::GoOn => return Ok(response),
+                Verdict::GoOn => return Ok((response, session.id.is_some())),
                 Verdict::SendAgain => {}
             }
         }

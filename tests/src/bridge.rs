@@ -305,14 +305,18 @@ impl Bridge {
         self.must(response)
     }
 
-    /// The next response whose id is meant; what comes between is kept in `others`. May be dropped while it waits.
+    /// The next response whose id is meant; what comes between is kept in `others`, and looked at first. May be dropped while it waits.
     ///
     /// # Errors
     /// Where none comes.
     pub async fn try_response(&mut self, is_meant: impl Fn(&Value) -> bool) -> Result<Value, Broken> {
+        let meant = |message: &Value| message.get("method").is_none() && is_meant(&message["id"]);
+        if let Some(at) = self.others.iter().position(meant) {
+            return Ok(self.others.remove(at));
+        }
         loop {
             let message = self.try_next().await?;
-            if message.get("method").is_none() && is_meant(&message["id"]) {
+            if meant(&message) {
                 return Ok(message);
             }
             self.others.push(message);

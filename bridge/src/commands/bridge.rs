@@ -1,15 +1,20 @@
 //! `mcp-bridge --upstream URL`: the rooms of a running bridge, joined. The only place that knows them all.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use tokio::sync::watch;
 
 use super::failed;
+use crate::credentials::store::{Room, Store};
 use crate::host::{shutdown, stdio};
+use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
-use crate::relay::Relay;
+use crate::relay::notices::OpenSignIn;
+use crate::relay::recall::{Memory, Recalled};
+use crate::relay::{Relay, Surroundings};
 use crate::safe_url::SafeUrl;
 use crate::settings::Settings;
 use crate::terminal;
@@ -22,7 +27,7 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Bridges until the host ends it.
 pub async fn run(settings: Settings) -> ExitCode {
-    let Settings { headers, sign_in } = settings;
+    let Settings { patience, headers, sign_in } = settings;
     if let Err(problem) = terminal::start_logging(&sign_in.log) {
         return failed(&problem);
     }
@@ -40,18 +45,28 @@ pub async fn run(settings: Settings) -> ExitCode {
             return failed(&Problem::new(Code::Internal, format!("stdin or stdout cannot be used: {error}"), hint));
         }
     };
+    let resource = ResourceIdentifier::new(&upstream_url);
+    let room = Store::open(&sign_in.state_dir).room(resource.as_str(), &sign_in.profile);
     let keeper = Keeper::new(sign_in, headers.contains_key(AUTHORIZATION));
-    tokio::spawn(show_sign_ins(keeper.states(), SafeUrl::new(&upstream_url)));
-    Relay::new(host, Upstream::new(upstream_url, headers, keeper)).run(shutdown::signal()).await;
+    let (open, sign_ins) = watch::channel(None);
+    tokio::spawn(show_sign_ins(keeper.states(), open, SafeUrl::new(&upstream_url)));
+    let surroundings = Surroundings { patience, memory: Arc::new(DiskMemory(room)), sign_ins };
+    let upstream = Upstream::new(upstream_url, headers, keeper);
+    Relay::new(host, upstream, surroundings).run(shutdown::signal()).await;
     let _ = tokio::time::timeout(LAST_LINES, written).await;
     ExitCode::SUCCESS
 }
 
-/// Tells the person of a sign-in, whatever the log level: without the URL there is no way on where no browser opened.
-async fn show_sign_ins(mut states: watch::Receiver<SignInState>, upstream: SafeUrl) {
+/// Tells the person of a sign-in, whatever the log level: without the URL there is no way on where no browser opened. The
+/// relay is told too, for the host.
+async fn show_sign_ins(
+    mut states: watch::Receiver<SignInState>,
+    open: watch::Sender<Option<OpenSignIn>>,
+    upstream: SafeUrl,
+) {
     while states.changed().await.is_ok() {
         let state = states.borrow_and_update().clone();
-        match state {
+        match &state {
             SignInState::Open { url, in_browser: false } => {
                 terminal::say(&format!(
                     "mcp-bridge: to sign in to `{upstream}`, open this URL in your browser:\n{url}"
@@ -61,6 +76,27 @@ async fn show_sign_ins(mut states: watch::Receiver<SignInState>, upstream: SafeU
                 tracing::info!("a browser was opened to sign in to `{upstream}`");
             }
             SignInState::None => {}
+        }
+        open.send_replace(match state {
+            SignInState::Open { url, in_browser } => Some(OpenSignIn { url, in_browser }),
+            SignInState::None => None,
+        });
+    }
+}
+
+/// The server's last answers, beside its credentials.
+#[derive(Debug)]
+struct DiskMemory(Room);
+
+impl Memory for DiskMemory {
+    fn recall(&self) -> Recalled {
+        self.0.recall().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
+    }
+
+    fn keep(&self, recalled: Recalled) {
+        let kept = serde_json::to_vec(&recalled).map_err(|e| e.to_string());
+        if let Err(error) = kept.and_then(|json| self.0.keep(&json).map_err(|e| e.to_string())) {
+            tracing::debug!("the server's answers are not kept: {error}");
         }
     }
 }

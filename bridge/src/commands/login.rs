@@ -39,7 +39,7 @@ pub async fn run(settings: Settings, force: bool) -> ExitCode {
 
 /// `None` where the server asks for no sign-in.
 async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Problem> {
-    let Settings { headers, sign_in } = settings;
+    let Settings { headers, sign_in, .. } = settings;
     let resource = ResourceIdentifier::new(&sign_in.upstream);
     let room = Store::open(&sign_in.state_dir).room(resource.as_str(), &sign_in.profile);
     let mut job = Job::new(sign_in);

@@ -169,6 +169,7 @@ impl Store {
 
 const RECORD: &str = "credentials.json";
 const SIGN_IN: &str = "sign-in.json";
+const RECALLED: &str = "answers/last.json";
 
 /// What is kept of one resource and profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -284,6 +285,23 @@ impl Room {
         self.check(lock)?;
         let json = sign_in.to_json().map_err(|error| self.write_error(error.into()))?;
         file::replace(&self.folder.join(SIGN_IN), &json, Durability::Kill).map_err(StoreError::Write)
+    }
+
+    /// The server's last answers, as [`Room::keep`] was given them; `None` if there are none that can be read.
+    #[must_use]
+    pub fn recall(&self) -> Option<Vec<u8>> {
+        file::read(&self.folder.join(RECALLED)).ok().flatten().map(|answers| answers.to_vec())
+    }
+
+    /// Keeps the server's answers, unless another process does so just now.
+    pub fn keep(&self, answers: &[u8]) -> Result<(), StoreError> {
+        self.prepare()?;
+        let folder = self.folder.join("answers");
+        file::private_folder(&folder).map_err(StoreError::Folder)?;
+        if let Some(_lock) = Lock::try_acquire(&folder).map_err(StoreError::Lock)? {
+            file::replace(&self.folder.join(RECALLED), answers, Durability::Kill).map_err(StoreError::Write)?;
+        }
+        Ok(())
     }
 
     /// A stamp that changes with the record and the sign-in: who waits compares it and parses nothing.

@@ -30,6 +30,8 @@ struct Entry {
     serial: u64,
     /// `initialize` may not be cancelled (MCP, utilities/cancellation).
     cancellable: bool,
+    /// The request, for its progress token.
+    line: Bytes,
     /// Dropped to tell the ticket's owner that its request is over.
     _alive: oneshot::Sender<()>,
 }
@@ -52,7 +54,7 @@ impl InFlight {
 
     /// Puts a request in. `None` where its id is in use: two requests of one id could not be told apart.
     #[must_use]
-    pub fn begin(self: &Arc<Self>, id: &str, cancellable: bool) -> Option<Ticket> {
+    pub fn begin(self: &Arc<Self>, id: &str, line: &Bytes, cancellable: bool) -> Option<Ticket> {
         let mut table = self.lock();
         if table.entries.contains_key(id) {
             return None;
@@ -60,7 +62,7 @@ impl InFlight {
         let serial = table.next_serial;
         table.next_serial += 1;
         let (alive, over) = oneshot::channel();
-        table.entries.insert(id.into(), Entry { serial, cancellable, _alive: alive });
+        table.entries.insert(id.into(), Entry { serial, cancellable, line: line.clone(), _alive: alive });
         Some(Ticket { in_flight: self.clone(), id: id.into(), serial, over: Some(over) })
     }
 
@@ -73,6 +75,12 @@ impl InFlight {
             self.tell_if_empty(&table);
         }
         found
+    }
+
+    /// The requests that wait.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Bytes> {
+        self.lock().entries.values().map(|entry| entry.line.clone()).collect()
     }
 
     /// How many requests wait.
@@ -187,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn h8_a_request_is_answered_once() {
         let (in_flight, mut output) = table();
-        let ticket = in_flight.begin("1", true).unwrap();
+        let ticket = in_flight.begin("1", &Bytes::new(), true).unwrap();
         ticket.answer(Bytes::from_static(b"a")).await;
         ticket.answer(Bytes::from_static(b"b")).await;
         drop(ticket);
@@ -198,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn h8_a_ticket_that_is_dropped_answers_for_itself() {
         let (in_flight, mut output) = table();
-        drop(in_flight.begin("\"x\"", true));
+        drop(in_flight.begin("\"x\"", &Bytes::new(), true));
         let answer = output.recv().await.unwrap();
         assert!(answer.starts_with(br#"{"jsonrpc":"2.0","id":"x","error""#));
         assert!(in_flight.is_empty());
@@ -207,11 +215,11 @@ mod tests {
     #[tokio::test]
     async fn h8_a_cancelled_request_is_not_answered_and_its_id_is_free() {
         let (in_flight, mut output) = table();
-        let mut first = in_flight.begin("1", true).unwrap();
-        assert!(in_flight.begin("1", true).is_none());
+        let mut first = in_flight.begin("1", &Bytes::new(), true).unwrap();
+        assert!(in_flight.begin("1", &Bytes::new(), true).is_none());
         assert!(in_flight.cancel("1"));
         first.over().await;
-        let second = in_flight.begin("1", true).unwrap();
+        let second = in_flight.begin("1", &Bytes::new(), true).unwrap();
         first.answer(Bytes::from_static(b"late")).await;
         drop(first);
         second.answer(Bytes::from_static(b"right")).await;
@@ -222,14 +230,14 @@ mod tests {
     #[tokio::test]
     async fn t9_initialize_cannot_be_cancelled() {
         let (in_flight, _output) = table();
-        let _ticket = in_flight.begin("1", false).unwrap();
+        let _ticket = in_flight.begin("1", &Bytes::new(), false).unwrap();
         assert!(!in_flight.cancel("1"));
     }
 
     #[tokio::test]
     async fn the_end_waits_for_the_last_answer() {
         let (in_flight, mut output) = table();
-        let ticket = in_flight.begin("1", true).unwrap();
+        let ticket = in_flight.begin("1", &Bytes::new(), true).unwrap();
         let waiter = tokio::spawn({
             let in_flight = in_flight.clone();
             async move { in_flight.empty().await }

@@ -1,6 +1,6 @@
 //! The server's standalone stream, kept open for as long as its session lives (T4).
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Shared;
@@ -14,19 +14,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long other messages wait for the stream: a server need not answer before it has something to say.
 const HEAD_START: Duration = Duration::from_millis(500);
 
-/// Opens the stream once `after` is open and passes on what comes; opened again when it ends, until the server refuses.
-/// `opens` is let go of when the stream is there, or need not be waited for any more.
-pub(super) async fn keep_open(shared: Arc<Shared>, after: Gate, opens: Shut) {
-    after.pass().await;
-    let waiting = tokio::spawn(async move {
-        tokio::time::sleep(HEAD_START).await;
-        drop(opens);
-    });
+/// Opens the stream of the session, in place of an earlier one's. Returns once it is there, or need not be waited for.
+pub(super) async fn open(shared: &Arc<Shared>) {
+    let (there, shut) = Gate::shut();
+    let stream = tokio::spawn(keep_open(shared.clone(), shut)).abort_handle();
+    let earlier = shared.stream.lock().unwrap_or_else(PoisonError::into_inner).replace(stream);
+    if let Some(earlier) = earlier {
+        earlier.abort();
+    }
+    let _ = tokio::time::timeout(HEAD_START, there.pass()).await;
+}
+
+/// Passes on what comes, and opens the stream again when it ends, until the server refuses.
+async fn keep_open(shared: Arc<Shared>, opens: Shut) {
+    let mut opens = Some(opens);
     let mut last_event_id = Vec::new();
     let mut wait = FIRST_WAIT;
     loop {
         let listened = shared.upstream.listen(&last_event_id).await;
-        waiting.abort();
+        drop(opens.take());
         match listened {
             Ok(None) => return,
             Ok(Some(mut stream)) => {

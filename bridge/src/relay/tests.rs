@@ -1,4 +1,6 @@
+use super::exchange::Incoming;
 use super::*;
+use crate::upstream::error::UpstreamError;
 
 fn sort(message: &'static str, id: &str) -> Result<Incoming, UpstreamError> {
     Incoming::sort(Bytes::from_static(message.as_bytes()), id)

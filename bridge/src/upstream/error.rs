@@ -62,6 +62,17 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether it is worth trying again later: the network or the server is away, and nothing else is wrong.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        match self {
+            UpstreamError::Http(error) => is_absence(error.code()),
+            UpstreamError::Token(problem) => is_absence(problem.code),
+            UpstreamError::Status { status, .. } => matches!(status.as_u16(), 429 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+
     /// The problem as the host and the person are told it.
     #[must_use]
     pub fn problem(self, upstream: &SafeUrl) -> Problem {
@@ -98,6 +109,11 @@ impl UpstreamError {
         };
         Problem::new(code, format!("`{upstream}` {self}"), hint).at(upstream.clone())
     }
+}
+
+/// A name that is not known may be known once a VPN is up.
+fn is_absence(code: Code) -> bool {
+    matches!(code, Code::UnknownHost | Code::ConnectionRefused | Code::ConnectionFailed | Code::TimedOut)
 }
 
 fn quoted(excerpt: &Untrusted) -> String {

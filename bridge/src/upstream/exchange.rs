@@ -44,18 +44,17 @@ pub struct Stream {
 }
 
 impl Upstream {
-    /// POSTs one message, to the byte as it is (T1). No person is asked to sign in for what is no request.
+    /// POSTs one message, to the byte as it is (T1). `wanted` says what for, and when it arrived.
     ///
     /// # Errors
     /// Whatever keeps a reply from coming: network, token, a status without a JSON-RPC body, something else than MCP.
-    pub async fn post(&self, message: Bytes, kind: Kind, arrived: Instant) -> Result<Reply, UpstreamError> {
-        let purpose = if kind == Kind::Request { Purpose::Call } else { Purpose::Background };
+    pub async fn post(&self, message: Bytes, wanted: (Purpose, Instant)) -> Result<Reply, UpstreamError> {
         let headers = |session: &_| headers::of_post(&self.headers, session);
-        let response = self.send(Method::POST, headers, Some(message), (purpose, arrived)).await?;
-        self.reply(response).await
+        let (response, in_session) = self.send(Method::POST, headers, Some(message), wanted).await?;
+        self.reply(response, in_session).await
     }
 
-    async fn reply(&self, mut response: reqwest::Response) -> Result<Reply, UpstreamError> {
+    async fn reply(&self, mut response: reqwest::Response, in_session: bool) -> Result<Reply, UpstreamError> {
         let status = response.status();
         let headers = response.headers().clone();
         let messages = if status.is_success() && is_event_stream(&headers) {
@@ -65,21 +64,10 @@ impl Upstream {
             if status.is_success() {
                 Messages::Body(messages_of(status, &headers, body)?)
             } else {
-                Messages::Body(VecDeque::from([self.error_of(status, body)?]))
+                Messages::Body(VecDeque::from([error_of(status, body, in_session)?]))
             }
         };
         Ok(Reply { status, headers, messages })
-    }
-
-    /// An error status with a JSON-RPC error passes as it is (T12); any other becomes an error of ours.
-    fn error_of(&self, status: StatusCode, body: Bytes) -> Result<Bytes, UpstreamError> {
-        if status == StatusCode::NOT_FOUND && self.session().id.is_some() {
-            return Err(UpstreamError::SessionLost);
-        }
-        match Envelope::parse(&body) {
-            Ok(envelope) if envelope.kind == Kind::Response => Ok(body),
-            _ => Err(UpstreamError::Status { status, excerpt: excerpt(&body), of_oauth: is_oauth_error(&body) }),
-        }
     }
 }
 
@@ -148,6 +136,17 @@ impl Stream {
     #[must_use]
     pub fn position(&self) -> (Vec<u8>, Option<std::time::Duration>) {
         (self.parser.last_event_id().to_vec(), self.parser.retry())
+    }
+}
+
+/// An error status with a JSON-RPC error passes as it is (T12); any other becomes an error of ours.
+fn error_of(status: StatusCode, body: Bytes, in_session: bool) -> Result<Bytes, UpstreamError> {
+    if status == StatusCode::NOT_FOUND && in_session {
+        return Err(UpstreamError::SessionLost);
+    }
+    match Envelope::parse(&body) {
+        Ok(envelope) if envelope.kind == Kind::Response => Ok(body),
+        _ => Err(UpstreamError::Status { status, excerpt: excerpt(&body), of_oauth: is_oauth_error(&body) }),
     }
 }
 

@@ -26,7 +26,7 @@ async fn free_address() -> SocketAddr {
 async fn a_host_that_does_not_exist_is_named() {
     let state = tempfile::tempdir().unwrap();
     let mut bridge = Options::to("https://nowhere.invalid/mcp", state.path()).start();
-    let response = bridge.initialize().await;
+    let response = bridge.call_tool("x", json!({})).await;
     assert_eq!(code(&response), "unknown_host");
     assert_eq!(response["error"]["data"]["url"], "https://nowhere.invalid/mcp");
     is_told_twice(&bridge, &response);
@@ -38,7 +38,7 @@ async fn a_refused_connection_is_an_error_and_the_next_message_works_once_the_se
     let address = free_address().await;
     let state = tempfile::tempdir().unwrap();
     let mut bridge = Options::to(&format!("http://{address}/mcp"), state.path()).start();
-    let response = bridge.initialize().await;
+    let response = bridge.call_tool("x", json!({})).await;
     assert_eq!(code(&response), "connection_refused");
     is_told_twice(&bridge, &response);
     let _server = MockServer::builder().protected(false).listen(address).start().await.unwrap();
@@ -248,7 +248,7 @@ async fn a_server_that_never_answers_the_metadata_request_is_given_up_within_its
     });
     let state = tempfile::tempdir().unwrap();
     let mut bridge = Options::to(&format!("http://{address}/mcp"), state.path()).start();
-    let response = tokio::time::timeout(Duration::from_secs(29), bridge.initialize()).await.unwrap();
+    let response = tokio::time::timeout(Duration::from_secs(29), bridge.call_tool("x", json!({}))).await.unwrap();
     assert_eq!(code(&response), "timed_out");
     server.abort();
 }

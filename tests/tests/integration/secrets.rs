@@ -22,7 +22,7 @@ async fn a21_no_secret_is_said_anywhere() {
     for (fault, log_to_file) in
         [(None, false), (None, true), (Some(Fault::EvilWords), false), (Some(Fault::TokenHtml), true)]
     {
-        let house = House::new(MockServer::builder()).await;
+        let mut house = House::new(MockServer::builder()).await;
         let log = house.state.path().join("log");
         let mut options = house.options().with(&["--log", "trace", "--header", "X-Key: canary-header-value"]);
         if log_to_file {
@@ -41,7 +41,12 @@ async fn a21_no_secret_is_said_anywhere() {
         secrets.push("canary-header-value".to_owned());
         let logged = std::fs::read_to_string(&log).unwrap_or_default();
         assert_eq!(log_to_file, !logged.is_empty());
-        scan(&secrets, &[("stdout", &ended.stdout.join("\n")), ("stderr", &ended.stderr), ("the log file", &logged)]);
+        // The URL of a sign-in is told to the host, for its person; nothing else of it stands anywhere.
+        let mut stdout = ended.stdout.join("\n");
+        for _ in 0..house.browser.tabs_opened() {
+            stdout = stdout.replace(&house.browser.next_tab().await.url, "");
+        }
+        scan(&secrets, &[("stdout", &stdout), ("stderr", &ended.stderr), ("the log file", &logged)]);
     }
 }
 

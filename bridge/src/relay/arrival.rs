@@ -1,0 +1,228 @@
+//! The way to a session with the upstream: the host's own `initialize`, sent until the server is there, sent again when it
+//! has forgotten the session. Whoever needs the session waits here; how long a host waits is not known here.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::exchange::Incoming;
+use super::{Shared, session_stream};
+use crate::message::Envelope;
+use crate::problem::{Code, Problem};
+use crate::upstream::Purpose;
+use crate::upstream::error::UpstreamError;
+
+/// How long to wait before an absent server is asked again, at first and at most.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long a request waits for a server that is away (T7: a minute at most).
+const ABSENCE: Duration = Duration::from_secs(45);
+/// What the host said, said again by us for a session that came later.
+const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
+/// Where the session stands.
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    /// The host has not asked for one: everything goes as it is.
+    NotAsked,
+    /// It is being set up.
+    UnderWay,
+    /// It is there; the response to the host's `initialize`. A later one has a higher number.
+    Arrived { number: u64, response: Bytes },
+    /// It could not be set up.
+    Failed { problem: Problem, at: Instant },
+}
+
+/// The session, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    state: watch::Sender<State>,
+    handshake: Mutex<Handshake>,
+}
+
+/// What the host has said of the handshake.
+#[derive(Debug, Default)]
+struct Handshake {
+    line: Bytes,
+    id: String,
+    /// The host has sent `notifications/initialized`.
+    initialized: bool,
+    sessions: u64,
+}
+
+impl Arrival {
+    pub(super) fn new() -> Self {
+        Arrival { state: watch::Sender::new(State::NotAsked), handshake: Mutex::default() }
+    }
+
+    /// The state and its changes.
+    pub(super) fn watch(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// Whether the host has finished its side of the handshake.
+    pub(super) fn is_host_initialized(&self) -> bool {
+        self.lock().initialized
+    }
+
+    /// Notes `notifications/initialized`. True where a session is there that must be told; else it is told when it comes.
+    pub(super) fn host_is_initialized(&self) -> bool {
+        let mut handshake = self.lock();
+        handshake.initialized = true;
+        !matches!(*self.state.borrow(), State::UnderWay | State::Failed { .. })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Handshake> {
+        self.handshake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Begins anew with the host's `initialize`.
+    pub(super) fn arrive(self: &Arc<Self>, line: Bytes, id: &str) {
+        let sessions = self.arrival.lock().sessions;
+        *self.arrival.lock() = Handshake { line, id: id.to_owned(), initialized: false, sessions };
+        self.set_out();
+    }
+
+    /// Returns once the session is there, or none was asked for. `may_begin` says that a way that failed before this
+    /// message came is tried once more for it.
+    pub(super) async fn arrived(self: &Arc<Self>, received: Instant, may_begin: bool) -> Result<(), UpstreamError> {
+        let mut state = self.arrival.watch();
+        loop {
+            let now = state.borrow_and_update().clone(); // not borrowed on: to begin again changes it
+            match now {
+                State::NotAsked | State::Arrived { .. } => return Ok(()),
+                State::UnderWay => {}
+                State::Failed { problem, at } if at >= received || !may_begin => {
+                    return Err(UpstreamError::Token(problem));
+                }
+                State::Failed { .. } => self.begin_again(|state| matches!(state, State::Failed { .. })),
+            }
+            // A sign-in may take its time; for a server that is away nobody waits for ever.
+            let changed = tokio::time::timeout(ABSENCE, state.changed()).await;
+            match (changed, self.desk.absence()) {
+                (Ok(Err(_)), _) => return Ok(()),
+                (Err(_), Some(problem)) => return Err(UpstreamError::Token(problem)),
+                _ => {}
+            }
+        }
+    }
+
+    /// The number of the session in use, if there is one.
+    pub(super) fn session_number(&self) -> Option<u64> {
+        match &*self.arrival.state.borrow() {
+            State::Arrived { number, .. } => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The server has forgotten this session: a new one, once for all who find out (T6).
+    pub(super) fn session_is_lost(self: &Arc<Self>, lost: u64) {
+        tracing::info!("`{}` has forgotten the session: beginning a new one", self.upstream.shown());
+        self.begin_again(|state| matches!(state, State::Arrived { number, .. } if *number == lost));
+    }
+
+    fn begin_again(self: &Arc<Self>, due: impl Fn(&State) -> bool) {
+        let begins = self.arrival.state.send_if_modified(|state| {
+            let due = due(state);
+            if due {
+                *state = State::UnderWay;
+            }
+            due
+        });
+        if begins {
+            tokio::spawn(self.clone().establish());
+        }
+    }
+
+    fn set_out(self: &Arc<Self>) {
+        self.arrival.state.send_replace(State::UnderWay);
+        tokio::spawn(self.clone().establish());
+    }
+
+    async fn establish(self: Arc<Self>) {
+        let received = Instant::now();
+        let line = self.arrival.lock().line.clone();
+        let mut wait = FIRST_WAIT;
+        let state = loop {
+            let outcome = self.shake_hands(received).await;
+            if self.arrival.lock().line != line {
+                return; // the host has begun anew meanwhile
+            }
+            match outcome {
+                Ok(response) => break self.settle(response).await,
+                Err(error) if error.passes() => {
+                    let problem = error.problem(self.upstream.shown());
+                    self.desk.has_trouble(&problem);
+                    tracing::warn!("{problem} ({}); trying again in {} s", problem.hint, wait.as_secs_f32());
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+                Err(error) => break self.failed(error.problem(self.upstream.shown())),
+            }
+        };
+        self.arrival.state.send_replace(state);
+    }
+
+    async fn shake_hands(self: &Arc<Self>, received: Instant) -> Result<Bytes, UpstreamError> {
+        let (line, id) = {
+            let handshake = self.arrival.lock();
+            (handshake.line.clone(), handshake.id.clone())
+        };
+        self.upstream.forget_session();
+        let mut reply = self.upstream.post(line.clone(), (Purpose::Call, received)).await?;
+        while let Some(message) = reply.next().await? {
+            match Incoming::sort(message, &id)? {
+                Incoming::Response(response) => {
+                    if let Ok(envelope) = Envelope::parse(&response)
+                        && envelope.result.is_some()
+                    {
+                        self.upstream.begin_session(reply.headers(), &envelope);
+                        self.desk.server_is_there(&line, &envelope);
+                    }
+                    let shared = self.clone();
+                    tokio::spawn(async move { shared.read_to_the_end(reply).await });
+                    return Ok(response);
+                }
+                Incoming::ForHost(message) => drop(self.output.send(message).await),
+            }
+        }
+        Err(if reply.is_stream() { UpstreamError::StreamEnded } else { UpstreamError::NoResponse(reply.status()) })
+    }
+
+    /// Tells a session what the host has said already, and opens its stream.
+    async fn settle(self: &Arc<Self>, response: Bytes) -> State {
+        let refused = Envelope::parse(&response).is_ok_and(|envelope| envelope.result.is_none());
+        let promised = self.desk.promise_broken(&response);
+        if let Some(problem) = promised.filter(|_| self.desk.has_promised()) {
+            return self.failed(problem);
+        }
+        if refused && self.desk.has_promised() {
+            return self.failed(refused_handshake(self.upstream.shown().as_str()));
+        }
+        if self.arrival.is_host_initialized() && !refused {
+            self.send_only(Bytes::from_static(INITIALIZED.as_bytes())).await;
+            session_stream::open(self).await;
+        }
+        let mut handshake = self.arrival.lock();
+        handshake.sessions += 1;
+        State::Arrived { number: handshake.sessions, response }
+    }
+
+    fn failed(&self, problem: Problem) -> State {
+        self.desk.has_trouble(&problem);
+        tracing::warn!("{problem} ({})", problem.hint);
+        State::Failed { problem, at: Instant::now() }
+    }
+}
+
+fn refused_handshake(upstream: &str) -> Problem {
+    Problem::new(
+        Code::NotAnMcpServer,
+        format!("`{upstream}` refused the handshake that the host was promised"),
+        "restart this server in the host",
+    )
+}

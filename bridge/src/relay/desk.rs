@@ -1,0 +1,219 @@
+//! What is known at the desk where a host is received: who it is, what it was promised, what the server answered last, and
+//! how things stand now.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::patience::Limits;
+use super::placeholder::{self, InitializeParams, REVISIONS, Standing};
+use super::recall::{Initialized, Memory, Recalled};
+use crate::message::{self, Envelope};
+use crate::problem::{Code, Problem};
+use crate::settings::Patience;
+use crate::untrusted::Untrusted;
+
+/// The desk.
+#[derive(Debug)]
+pub(super) struct Desk {
+    patience: Patience,
+    memory: Arc<dyn Memory>,
+    facts: Mutex<Facts>,
+    /// The host was given a handshake that the server had not answered.
+    promised: AtomicBool,
+    /// The host was given the stand-in tool.
+    offered: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Facts {
+    limits: Limits,
+    asked: String,
+    url_elicitation: bool,
+    standing: Standing,
+    trouble: Option<Problem>,
+    recalled: Option<Recalled>,
+}
+
+impl Desk {
+    pub(super) fn new(patience: Patience, upstream: String, memory: Arc<dyn Memory>) -> Self {
+        let facts = Facts {
+            limits: Limits::of(patience, None),
+            asked: String::new(),
+            url_elicitation: false,
+            standing: Standing { upstream, ..Standing::default() },
+            trouble: None,
+            recalled: None,
+        };
+        let (promised, offered) = (AtomicBool::new(false), AtomicBool::new(false));
+        Desk { patience, memory, facts: Mutex::new(facts), promised, offered }
+    }
+
+    /// A host introduces itself.
+    pub(super) fn receive(&self, params: &InitializeParams) {
+        let mut facts = self.lock();
+        facts.limits = Limits::of(self.patience, Some(params.client_info.name.as_str()));
+        facts.asked.clone_from(&params.protocol_version);
+        facts.url_elicitation = params.capabilities.elicitation.url.is_some();
+        self.promised.store(false, Ordering::Relaxed);
+    }
+
+    /// How long this host waits.
+    pub(super) fn limits(&self) -> Limits {
+        self.lock().limits
+    }
+
+    /// Whether the host can show a URL to its person.
+    pub(super) fn shows_urls(&self) -> bool {
+        self.lock().url_elicitation
+    }
+
+    /// How things stand.
+    pub(super) fn standing(&self) -> Standing {
+        self.lock().standing.clone()
+    }
+
+    /// A person is asked to sign in, or no longer is.
+    pub(super) fn sign_in_at(&self, url: Option<String>) {
+        self.lock().standing.sign_in = url;
+    }
+
+    /// Something went wrong on the way to the server.
+    pub(super) fn has_trouble(&self, problem: &Problem) {
+        let mut facts = self.lock();
+        facts.standing.trouble = Some(format!("{problem} ({})", problem.hint));
+        facts.trouble = Some(problem.clone());
+    }
+
+    /// Why the server is away, where no sign-in is what is waited for.
+    pub(super) fn absence(&self) -> Option<Problem> {
+        let facts = self.lock();
+        facts.trouble.clone().filter(|_| facts.standing.sign_in.is_none())
+    }
+
+    /// The server has answered the handshake.
+    pub(super) fn server_is_there(&self, line: &[u8], response: &Envelope<'_>) {
+        {
+            let mut facts = self.lock();
+            (facts.standing.trouble, facts.trouble) = (None, None);
+        }
+        let asked = Envelope::parse(line).map(|request| InitializeParams::read(request.params).protocol_version);
+        if let (Ok(asked), Some(result)) = (asked, response.result) {
+            let known = Initialized { asked, result: result.to_owned() };
+            self.keep(|recalled| {
+                let same = recalled
+                    .initialize
+                    .as_ref()
+                    .is_some_and(|old| old.asked == known.asked && old.result.get() == known.result.get());
+                recalled.initialize = Some(known);
+                !same
+            });
+        }
+    }
+
+    /// Whether the host was given a handshake of ours.
+    pub(super) fn has_promised(&self) -> bool {
+        self.promised.load(Ordering::Relaxed)
+    }
+
+    /// Whether the host was given the stand-in tool.
+    pub(super) fn has_offered(&self) -> bool {
+        self.offered.load(Ordering::Relaxed)
+    }
+
+    /// A handshake in the server's place.
+    pub(super) fn promise(&self) -> Value {
+        self.promised.store(true, Ordering::Relaxed);
+        let recalled = self.recalled();
+        let facts = self.lock();
+        placeholder::initialize(&facts.asked, recalled.initialize.as_ref(), &facts.standing)
+    }
+
+    /// A list in the server's place.
+    pub(super) fn stand_in(&self, method: &str) -> Value {
+        match self.recalled().lists.get(method) {
+            Some(known) => placeholder::first_page(known),
+            None => {
+                self.offered.fetch_or(method == "tools/list", Ordering::Relaxed);
+                placeholder::list(method, &self.standing())
+            }
+        }
+    }
+
+    /// The server has answered a list. False if it is what the host was given in its place.
+    pub(super) fn remember(&self, method: &str, response: &[u8], given: Option<&Value>) -> bool {
+        let Ok(envelope) = Envelope::parse(response) else { return false };
+        let Some(result) = envelope.result else { return false };
+        self.keep(|recalled| {
+            let old = recalled.lists.insert(method.to_owned(), result.to_owned());
+            old.is_none_or(|old| old.get() != result.get())
+        });
+        given.is_none_or(|given| serde_json::from_str::<Value>(result.get()).ok().as_ref() != Some(given))
+    }
+
+    /// What the host is told where the server refuses what we promised: as a server would that had nothing to offer.
+    pub(super) fn made_up(&self, request: &[u8], response: Bytes, id: &str) -> Bytes {
+        if !self.has_promised() {
+            return response;
+        }
+        let method = Envelope::parse(request).ok().and_then(|envelope| envelope.method.map(|m| m.into_owned()));
+        let instead = method.as_deref().and_then(placeholder::without_capability);
+        match instead {
+            Some(result) if is_method_not_found(&response) => message::result_response(id, &result).into(),
+            _ => response,
+        }
+    }
+
+    /// Why what the server negotiated cannot stand for what the host was promised.
+    pub(super) fn promise_broken(&self, response: &[u8]) -> Option<Problem> {
+        let envelope = Envelope::parse(response).ok()?;
+        let negotiated = InitializeParams::read(envelope.result?.into()).protocol_version;
+        (!REVISIONS.contains(&negotiated.as_str())).then(|| {
+            let upstream = self.standing().upstream;
+            Problem::new(
+                Code::NotAnMcpServer,
+                format!(
+                    "{upstream} speaks the revision `{}`, which the host was not promised",
+                    Untrusted::new(negotiated)
+                ),
+                "restart this server in the host",
+            )
+        })
+    }
+
+    fn recalled(&self) -> Recalled {
+        if let Some(recalled) = &self.lock().recalled {
+            return recalled.clone();
+        }
+        let recalled = self.memory.recall();
+        self.lock().recalled.get_or_insert(recalled).clone()
+    }
+
+    fn keep(&self, change: impl FnOnce(&mut Recalled) -> bool) {
+        let mut recalled = self.recalled();
+        if change(&mut recalled) {
+            self.lock().recalled = Some(recalled.clone());
+            let memory = self.memory.clone();
+            tokio::task::spawn_blocking(move || memory.keep(recalled));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_method_not_found(response: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Refused {
+        error: RefusedError,
+    }
+    #[derive(Deserialize)]
+    struct RefusedError {
+        code: i32,
+    }
+    serde_json::from_slice::<Refused>(response).is_ok_and(|refused| refused.error.code == message::METHOD_NOT_FOUND)
+}
