@@ -5,7 +5,7 @@
 pub mod waiting;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ const MAX_AUTHORIZATIONS: u32 = 2;
 /// A person who signed in this recently (seconds) is not asked again because the server rejects what came of it.
 const FRESH: u64 = 300;
 
+/// A token that lived shorter (seconds) since its person signed in is shown although it has ended by its own account.
+const SHORTEST_LIFE: u64 = 60;
 /// How long a refresh ahead of time is not tried again after it failed.
 const COOL_DOWN: Duration = Duration::from_secs(10);
 
@@ -60,6 +62,9 @@ pub struct Keeper {
     /// One authorization at a time in this process; the store's lock does the same over all processes. Keeps how the last
     /// one failed, and when.
     turn: tokio::sync::Mutex<Option<(Instant, Problem)>>,
+    /// When the person signed in whose tokens were rejected although they were fresh: what else the server takes of them
+    /// does not make another sign-in worth while.
+    rejected: AtomicU64,
     /// No refresh ahead of time before this instant: the last one failed.
     not_before: Mutex<Option<Instant>>,
     states: watch::Sender<SignInState>,
@@ -88,6 +93,7 @@ impl Keeper {
             fixed,
             held: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+            rejected: AtomicU64::new(0),
             not_before: Mutex::default(),
             states: watch::Sender::new(SignInState::None),
         }
@@ -125,8 +131,11 @@ impl Keeper {
         let held = record.and_then(|record| Held::from_record(&record)).map(Arc::new);
         let mut current = self.lock_held();
         match (&*current, &held) {
-            // The same one keeps what is known of it.
-            (Some(old), Some(new)) if old.same_token(new) => {}
+            (Some(old), Some(new)) if old.tokens == new.tokens => {}
+            (Some(old), Some(new)) if old.same_token(new) => {
+                new.proven.store(old.proven.load(Ordering::Relaxed), Ordering::Relaxed);
+                current.clone_from(&held);
+            }
             _ => current.clone_from(&held),
         }
         Ok(current.clone())
@@ -144,7 +153,7 @@ impl Keeper {
         }
         let stored = self.reload()?;
         if let Some(held) = &stored
-            && used.as_ref().is_none_or(|used| !used.same_token(held))
+            && used.as_ref().is_none_or(|used| used.tokens != held.tokens)
             && !held.tokens.needs_refresh(unix_now())
         {
             return Ok(held.clone());
@@ -227,7 +236,7 @@ impl Pass<'_> {
             self.used = self.keeper.refresh_ahead(held, self.purpose, self.arrived).await?;
         }
         // Shown a token that has ended, some servers answer anything but a challenge.
-        self.used.take_if(|held| held.tokens.has_ended(unix_now()));
+        self.used.take_if(|held| held.is_over(unix_now()));
         Ok(self.used.as_ref().map(|held| held.authorization.clone()))
     }
 
@@ -252,7 +261,7 @@ impl Pass<'_> {
                 _ => Ok(Verdict::GoOn),
             },
             _ => {
-                if let Some(held) = &self.used {
+                if let Some(held) = self.used.as_ref().filter(|_| status.is_success()) {
                     held.proven.store(true, Ordering::Relaxed);
                 }
                 Ok(Verdict::GoOn)
@@ -267,7 +276,10 @@ impl Pass<'_> {
         let pointless = self.used.as_ref().is_some_and(|held| {
             held.is_of_a_recent_sign_in(now) && (in_vain || !(held.given_up || held.tokens.refresh_token.is_some()))
         });
-        if pointless || self.authorizations >= MAX_AUTHORIZATIONS {
+        let signed_in_at = self.used.as_ref().map_or(0, |held| held.tokens.signed_in_at);
+        let known = signed_in_at != 0 && self.keeper.rejected.load(Ordering::Relaxed) == signed_in_at;
+        if pointless || self.authorizations >= MAX_AUTHORIZATIONS || known && now.saturating_sub(signed_in_at) < FRESH {
+            self.keeper.rejected.store(signed_in_at, Ordering::Relaxed);
             return Err(self.rejected("a token that was issued for it just now"));
         }
         self.authorizations += 1;
@@ -320,6 +332,11 @@ impl Held {
 
     fn same_token(&self, other: &Held) -> bool {
         self.tokens.access_token == other.tokens.access_token
+    }
+
+    /// Its time is over. A lifetime that leaves no time to use it is not believed.
+    fn is_over(&self, now: u64) -> bool {
+        self.tokens.has_ended(now) && now.saturating_sub(self.tokens.signed_in_at) > SHORTEST_LIFE
     }
 
     fn is_of_a_recent_sign_in(&self, now: u64) -> bool {

@@ -12,7 +12,6 @@ mod refresh;
 mod registration;
 mod sign_in;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use url::Url;
@@ -20,7 +19,7 @@ use url::Url;
 use self::job::Job;
 use self::progress::Progress;
 use crate::credentials::lock::Lock;
-use crate::credentials::record::{Record, unix_now};
+use crate::credentials::record::Record;
 use crate::credentials::store::{Room, Store};
 use crate::http::{AddressGuard, Egress, is_proxied};
 use crate::oauth::endpoint::UrlRule;
@@ -59,16 +58,19 @@ impl Audience for NoAudience {
     fn sign_in_open(&self, _: &SafeUrl, _: &Untrusted, _: &str, _: bool) {}
 }
 
-/// Does a job for the bridges that wait; how it ended stands in the store, and in the exit code for a person who looks.
-pub async fn run(job: &Job) -> ExitCode {
+/// Does a job for the bridges that wait; how it ended stands in the store, where the store can be written.
+///
+/// # Errors
+/// As [`obtain`].
+pub async fn run(job: &Job) -> Result<(), Problem> {
     match obtain(job, &NoAudience).await {
         Ok(obtained) => {
             tracing::info!("{obtained:?}");
-            ExitCode::SUCCESS
+            Ok(())
         }
         Err(problem) => {
             tracing::warn!("{problem} ({})", problem.hint);
-            ExitCode::FAILURE
+            Err(problem)
         }
     }
 }
@@ -82,6 +84,11 @@ pub async fn obtain(job: &Job, audience: &dyn Audience) -> Result<Obtained, Prob
     let room = Store::open(&job.settings.state_dir).room(resource.as_str(), &job.settings.profile);
     room.prepare()?;
     let Some(lock) = room.lock_within(LOCK_WAIT).await? else { return Ok(Obtained::UnderWay) };
+    if !job.at_terminal
+        && room.sign_in().is_some_and(|last| last.outcome.is_some() && job.seen_attempt != Some(last.attempt))
+    {
+        return Ok(Obtained::UnderWay); // whoever waits has seen how it ended
+    }
     let walk = Walk { job, room: &room, lock: &lock, rule: url_rule(job) };
     let mut progress = Progress::begin(&room, &lock, job.settings.timeout)?;
     let result = walk.go(&mut progress, audience).await;
@@ -102,7 +109,7 @@ impl Walk<'_> {
         self.room.set_aside_damaged(self.lock)?;
         let record = self.room.read()?;
         let mut record = record.unwrap_or_else(|| Record::new(self.room.resource(), self.room.profile()));
-        if record.current_tokens().is_some_and(|tokens| self.job.is_news(tokens) && !tokens.needs_refresh(unix_now())) {
+        if record.current_tokens().is_some_and(|tokens| self.job.is_satisfied_by(tokens)) {
             return Ok(Obtained::AlreadyThere);
         }
         let egress = self.egress();

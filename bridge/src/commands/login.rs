@@ -22,6 +22,7 @@ pub async fn run(settings: Settings, force: bool) -> ExitCode {
     if let Err(problem) = terminal::start_logging(&settings.sign_in.log) {
         return failed(&problem);
     }
+    worker::process::endure_size_limits();
     let upstream = SafeUrl::new(&settings.sign_in.upstream);
     match sign_in(settings, force).await {
         Ok(None) => terminal::say(&format!("`{upstream}` asks for no sign-in")),

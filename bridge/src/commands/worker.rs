@@ -29,5 +29,12 @@ pub async fn run() -> ExitCode {
     if let Err(problem) = terminal::start_logging(&job.settings.log) {
         return super::failed(&problem);
     }
-    worker::run(&job).await
+    match worker::run(&job).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            // To the bridge that started this, if it still lives: a full disk cannot tell it.
+            process::report(&problem);
+            ExitCode::FAILURE
+        }
+    }
 }

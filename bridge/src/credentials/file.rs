@@ -148,7 +148,7 @@ impl Replacement {
     }
 
     /// Puts the content in the place of the old. What could not be read again, for it is too long, is refused.
-    pub fn commit(mut self, content: &[u8], durability: Durability) -> Result<(), FileError> {
+    pub fn commit(&mut self, content: &[u8], durability: Durability) -> Result<(), FileError> {
         if content.len() as u64 > READ_LIMIT {
             return Err(FileError::TooLong { path: self.target.clone(), limit: READ_LIMIT });
         }
@@ -156,10 +156,12 @@ impl Replacement {
         #[expect(clippy::disallowed_methods, reason = "this is the place that the rule points to")]
         undisturbed(|| fs::rename(&self.temporary, &self.target)).map_err(at(&self.target))?;
         self.is_committed = true;
-        match (durability, self.target.parent()) {
-            (Durability::Power, Some(folder)) => sync_folder(folder),
-            _ => Ok(()),
+        if let (Durability::Power, Some(folder)) = (durability, self.target.parent())
+            && let Err(error) = sync_folder(folder)
+        {
+            tracing::warn!("{error}: the new state is in place, and lost only if the power fails just now");
         }
+        Ok(())
     }
 
     fn overwrite(&mut self, content: &[u8], durability: Durability) -> io::Result<()> {

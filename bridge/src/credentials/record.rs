@@ -281,11 +281,17 @@ impl IssuerRecord {
 }
 
 impl Tokens {
-    /// Tells this access token from another without showing it: 16 hex digits of its SHA-256.
+    /// Tells these tokens from others without showing them: 16 hex digits of a SHA-256. A server may hand out the same
+    /// access token again; then its times tell.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let hash = digest::digest(&digest::SHA256, self.access_token.expose().as_bytes());
-        hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(self.access_token.expose().as_bytes());
+        hash.update(&[0]);
+        hash.update(self.refresh_token.as_ref().map_or("", Secret::expose).as_bytes());
+        hash.update(&self.obtained_at.to_be_bytes());
+        hash.update(&self.expires_at.unwrap_or_default().to_be_bytes());
+        hash.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether the access token ends so soon that it should be refreshed first: within a tenth of its lifetime, at most

@@ -2,8 +2,12 @@
 //! lock. Whoever reads never waits; whoever writes shows the lock. Must never know what a token is good for.
 //! `credentials::record` says what is in a record, `credentials::file` how it is replaced.
 
+mod beside;
 #[cfg(test)]
 mod tests;
+mod write;
+
+pub use write::Reservation;
 
 use std::fs;
 use std::io;
@@ -14,7 +18,7 @@ use aws_lc_rs::digest;
 use directories::ProjectDirs;
 use url::Url;
 
-use super::file::{self, Durability, FileError, Replacement, at, shown};
+use super::file::{self, Durability, FileError, at, shown};
 use super::lock::Lock;
 use super::record::{Record, Unreadable, VERSION, unix_now};
 use super::sign_in::SignIn;
@@ -39,6 +43,9 @@ pub enum StoreError {
     /// The record could not be written; the old one is still there.
     #[error("cannot save the sign-in in {0}; nothing stored was lost")]
     Write(#[source] FileError),
+    /// What a server gave could not be written for as long as was tried; what it was given for is spent.
+    #[error("cannot save the new sign-in in {0}; the old one is used up")]
+    Lost(#[source] FileError),
     /// The lock could not be taken for another reason than that it is held.
     #[error("cannot lock the sign-in in {0}")]
     Lock(#[source] FileError),
@@ -71,6 +78,7 @@ impl StoreError {
             StoreError::Folder(error)
             | StoreError::Read(error)
             | StoreError::Write(error)
+            | StoreError::Lost(error)
             | StoreError::Lock(error) => hint(error),
         }
     }
@@ -169,7 +177,6 @@ impl Store {
 
 const RECORD: &str = "credentials.json";
 const SIGN_IN: &str = "sign-in.json";
-const RECALLED: &str = "answers/last.json";
 
 /// What is kept of one resource and profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,10 +186,6 @@ pub struct Room {
     resource: String,
     profile: String,
 }
-
-/// Room on the disk for the next record.
-#[derive(Debug)]
-pub struct Reservation(Replacement);
 
 /// Changes whenever the record or the sign-in does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,43 +228,6 @@ impl Room {
         }
     }
 
-    /// Has the disk hold room for the next record: to be called before a refresh token is spent (A14).
-    pub fn reserve(&self, lock: &Lock) -> Result<Reservation, StoreError> {
-        self.check(lock)?;
-        let path = self.record_path();
-        let present = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len().min(file::READ_LIMIT));
-        let size = RESERVE + 2 * usize::try_from(present).unwrap_or(0);
-        Replacement::reserve(&path, size).map(Reservation).map_err(StoreError::Write)
-    }
-
-    /// Replaces the record, with the next generation, and returns it as written. It is on the disk when this returns.
-    /// A damaged one is set aside; one of a newer version is left alone and is an error.
-    pub fn write(&self, lock: &Lock, record: Record) -> Result<Record, StoreError> {
-        self.write_into(lock, record, || Replacement::begin(&self.record_path()))
-    }
-
-    /// As [`Room::write`], into room that was reserved.
-    pub fn write_reserved(&self, lock: &Lock, room: Reservation, record: Record) -> Result<Record, StoreError> {
-        self.write_into(lock, record, || Ok(room.0))
-    }
-
-    fn write_into(
-        &self,
-        lock: &Lock,
-        mut record: Record,
-        begin: impl FnOnce() -> Result<Replacement, FileError>,
-    ) -> Result<Record, StoreError> {
-        self.set_aside_damaged(lock)?;
-        let stored = self.read()?.map_or(0, |stored| stored.generation);
-        record.generation = stored.max(record.generation) + 1;
-        record.version = VERSION;
-        record.resource.clone_from(&self.resource);
-        record.profile.clone_from(&self.profile);
-        let json = record.to_json().map_err(|error| self.write_error(error.into()))?;
-        begin().and_then(|coming| coming.commit(&json, Durability::Power)).map_err(StoreError::Write)?;
-        Ok(record)
-    }
-
     /// Renames a damaged record to `credentials.json.damaged-<Unix seconds>`, with a warning; leaves a good one and one
     /// of a newer version. Whether there was a damaged one.
     pub fn set_aside_damaged(&self, lock: &Lock) -> Result<bool, StoreError> {
@@ -285,23 +251,6 @@ impl Room {
         self.check(lock)?;
         let json = sign_in.to_json().map_err(|error| self.write_error(error.into()))?;
         file::replace(&self.folder.join(SIGN_IN), &json, Durability::Kill).map_err(StoreError::Write)
-    }
-
-    /// The server's last answers, as [`Room::keep`] was given them; `None` if there are none that can be read.
-    #[must_use]
-    pub fn recall(&self) -> Option<Vec<u8>> {
-        file::read(&self.folder.join(RECALLED)).ok().flatten().map(|answers| answers.to_vec())
-    }
-
-    /// Keeps the server's answers, unless another process does so just now.
-    pub fn keep(&self, answers: &[u8]) -> Result<(), StoreError> {
-        self.prepare()?;
-        let folder = self.folder.join("answers");
-        file::private_folder(&folder).map_err(StoreError::Folder)?;
-        if let Some(_lock) = Lock::try_acquire(&folder).map_err(StoreError::Lock)? {
-            file::replace(&self.folder.join(RECALLED), answers, Durability::Kill).map_err(StoreError::Write)?;
-        }
-        Ok(())
     }
 
     /// A stamp that changes with the record and the sign-in: who waits compares it and parses nothing.

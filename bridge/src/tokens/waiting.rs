@@ -49,6 +49,7 @@ async fn watch_store(room: &Room, job: &Job, states: &watch::Sender<SignInState>
     let mut past = room.sign_in().filter(|sign_in| sign_in.outcome.is_some()).map(|sign_in| sign_in.attempt);
     let mut stamp = None;
     let mut ours: Option<process::Started> = None;
+    let mut right = None;
     let mut starts = 0;
     loop {
         let now = room.stamp();
@@ -59,27 +60,60 @@ async fn watch_store(room: &Room, job: &Job, states: &watch::Sender<SignInState>
             }
         }
         if let Some(sign_in) = room.sign_in().filter(|sign_in| past.as_ref() != Some(&sign_in.attempt)) {
-            match verdict(room, &sign_in, job, states)? {
+            let is_ours = ours.as_ref().is_some_and(|ours| ours.pid == sign_in.pid);
+            match verdict(room, &sign_in, job, is_ours)? {
                 Attempt::Succeeded => return Ok(()),
-                Attempt::Running => {}
+                Attempt::Running => show(room, &sign_in, states)?,
                 Attempt::NotForUs => past = Some(sign_in.attempt),
             }
         }
-        let at_work = ours.as_mut().is_some_and(process::Started::is_running) || !room.is_free()?;
+        let at_work = ours.as_ref().is_some_and(process::Started::is_running) || !room.is_free()?;
         if !at_work {
             // It may have come to its end between the look at its outcome and the look at its lock.
             let ended = room.sign_in().is_some_and(|s| s.outcome.is_some() && past.as_ref() != Some(&s.attempt));
             if ended || news(room, job)? {
                 continue;
             }
+            if let Some(problem) = ours.as_ref().and_then(process::Started::problem) {
+                return Err(problem);
+            }
             if starts == MAX_STARTS {
                 return Err(interrupted());
             }
+            if right.is_none() {
+                // Held while our worker is at work; whoever had it before may have come to an end just now.
+                right = room.try_start()?;
+                if right.is_some() {
+                    stamp = None;
+                    continue;
+                }
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
             starts += 1;
-            ours = Some(process::start(job).await);
+            let seen_attempt = room.sign_in().map(|sign_in| sign_in.attempt);
+            ours = Some(process::start(&Job { seen_attempt, ..job.clone() }).await);
         }
         tokio::time::sleep(LOOK).await;
+        if ours.as_ref().is_some_and(|ours| !ours.is_running()) {
+            right = None;
+        }
     }
+}
+
+/// Shows where a person signs in, while a worker is there to receive them.
+fn show(room: &Room, sign_in: &SignIn, states: &watch::Sender<SignInState>) -> Result<(), Problem> {
+    if let Some(url) = &sign_in.authorization_url
+        && !room.is_free()?
+    {
+        let open = SignInState::Open { url: url.clone(), in_browser: sign_in.in_browser };
+        states.send_if_modified(|state| {
+            let changed = *state != open;
+            state.clone_from(&open);
+            changed
+        });
+    }
+    Ok(())
 }
 
 enum Attempt {
@@ -89,25 +123,17 @@ enum Attempt {
     NotForUs,
 }
 
-fn verdict(room: &Room, sign_in: &SignIn, job: &Job, states: &watch::Sender<SignInState>) -> Result<Attempt, Problem> {
+fn verdict(room: &Room, sign_in: &SignIn, job: &Job, is_ours: bool) -> Result<Attempt, Problem> {
     match &sign_in.outcome {
-        None => {
-            if let Some(url) = &sign_in.authorization_url {
-                let open = SignInState::Open { url: url.clone(), in_browser: sign_in.in_browser };
-                states.send_if_modified(|state| {
-                    let changed = *state != open;
-                    state.clone_from(&open);
-                    changed
-                });
-            }
-            Ok(Attempt::Running)
-        }
+        None => Ok(Attempt::Running),
         Some(Outcome::Done) if news(room, job)? => Ok(Attempt::Succeeded),
         Some(Outcome::Done) => Ok(Attempt::NotForUs),
-        Some(Outcome::Failed(problem)) if problem.code == Code::SignInNeeded && job.interactive => {
-            Ok(Attempt::NotForUs)
-        }
-        Some(Outcome::Failed(problem)) => Err(problem.clone()),
+        Some(Outcome::Failed(problem)) => match problem.code {
+            Code::SignInNeeded if job.interactive => Ok(Attempt::NotForUs),
+            // The settings of another process.
+            Code::CallbackPortTaken | Code::InvalidSetting if !is_ours => Ok(Attempt::NotForUs),
+            _ => Err(problem.clone()),
+        },
     }
 }
 

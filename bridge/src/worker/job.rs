@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::credentials::record::Tokens;
+use crate::credentials::record::{Tokens, unix_now};
 use crate::oauth::challenge::BearerChallenge;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
@@ -23,6 +23,9 @@ pub struct Job {
     pub skip_refresh: bool,
     /// A person may be asked.
     pub interactive: bool,
+    /// The last attempt that the bridge knew of: one that ended since did this job, or failed at it.
+    #[serde(default)]
+    pub seen_attempt: Option<String>,
     /// A person waits at a terminal: a refresh that fails for whatever reason is followed by a sign-in.
     pub at_terminal: bool,
 }
@@ -51,7 +54,15 @@ impl Job {
     /// The wish for any token at all, with a person to ask.
     #[must_use]
     pub fn new(settings: SignInSettings) -> Self {
-        Job { settings, refused: None, challenge: None, skip_refresh: false, interactive: true, at_terminal: false }
+        Job {
+            settings,
+            refused: None,
+            challenge: None,
+            skip_refresh: false,
+            interactive: true,
+            seen_attempt: None,
+            at_terminal: false,
+        }
     }
 
     /// What to say where a person is needed and may not be asked now.
@@ -60,6 +71,13 @@ impl Job {
         let upstream = SafeUrl::new(&self.settings.upstream);
         let (what, hint) = (format!("`{upstream}` asks for a sign-in"), format!("run `mcp-bridge login {upstream}`"));
         Problem::new(Code::SignInNeeded, what, hint).at(upstream)
+    }
+
+    /// Whether there is nothing to do. A bridge wants others than it has, and sees for itself when they end; a person at a
+    /// terminal wants good ones.
+    #[must_use]
+    pub fn is_satisfied_by(&self, tokens: &Tokens) -> bool {
+        self.is_news(tokens) && (self.refused.is_some() || !tokens.needs_refresh(unix_now()))
     }
 
     /// Whether these are other tokens than the refused ones.

@@ -43,7 +43,7 @@ impl Walk<'_> {
             Ok(tokens) => {
                 let tokens = tokens.after_refresh(&refresh_token, scope.as_deref());
                 record.issuer_mut(&issuer).tokens = Some(tokens_of(tokens, asked, &endpoint, Some(signed_in_at)));
-                *record = self.room.write_reserved(self.lock, room, record.clone())?;
+                *record = self.room.write_reserved(self.lock, room, record.clone()).await?;
                 tracing::info!("refreshed the token for `{}`", SafeUrl::new(self.upstream()));
                 Ok(true)
             }

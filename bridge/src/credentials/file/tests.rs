@@ -59,7 +59,7 @@ mod replacement {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         replace(&path, b"old", Durability::Power).unwrap();
-        let coming = Replacement::reserve(&path, 4096).unwrap();
+        let mut coming = Replacement::reserve(&path, 4096).unwrap();
         assert_eq!(content(&path), b"old");
         assert_eq!(folder.path().join("f.tmp").metadata().unwrap().len(), 4096, "the room is taken");
         coming.commit(b"new", Durability::Power).unwrap();
@@ -134,7 +134,7 @@ mod on_unix {
         let folder = outer.path().join("a/b");
         private_folder(&folder).unwrap();
         let path = folder.join("f");
-        let coming = Replacement::begin(&path).unwrap();
+        let mut coming = Replacement::begin(&path).unwrap();
         assert_eq!(mode(&folder.join("f.tmp")), 0o600);
         coming.commit(b"x", Durability::Power).unwrap();
         open_or_create(&folder.join("lock")).unwrap();

@@ -84,14 +84,14 @@ fn a_record_comes_back_and_each_write_is_a_new_generation() {
     assert_eq!(f.names(), ["credentials.json", "lock"]);
 }
 
-#[test]
-fn the_room_for_the_next_record_is_on_the_disk_before_it_is_needed() {
+#[tokio::test]
+async fn the_room_for_the_next_record_is_on_the_disk_before_it_is_needed() {
     let f = fixture();
-    f.room.write(&f.lock, signed_in()).unwrap();
+    let record = f.room.write(&f.lock, signed_in()).unwrap();
     let reserved = f.room.reserve(&f.lock).unwrap();
     let size = f.room.folder().join("credentials.json.tmp").metadata().unwrap().len();
     assert!(size >= 2 * f.room.record_path().metadata().unwrap().len() + 65_536);
-    f.room.write_reserved(&f.lock, reserved, signed_in()).unwrap();
+    f.room.write_reserved(&f.lock, reserved, record).await.unwrap();
     assert_eq!(f.room.read().unwrap().unwrap().generation, 2);
     assert_eq!(f.names(), ["credentials.json", "lock"]);
 }
@@ -301,4 +301,20 @@ fn a_thousand_rooms_are_listed() {
         replace(&folder.join(RECORD), &record(&resource), Durability::Kill).unwrap();
     }
     assert_eq!(f.store().rooms().unwrap().len(), 1000);
+}
+
+#[tokio::test]
+async fn what_a_spent_token_brought_is_written_although_the_disk_has_trouble_for_a_moment() {
+    let f = fixture();
+    let reserved = f.room.reserve(&f.lock).unwrap();
+    // A folder in the place of the record: neither the rename nor the first tries after it can work.
+    let record = f.room.folder().join("credentials.json");
+    fs::create_dir(&record).unwrap();
+    let mend = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        fs::remove_dir(&record).unwrap();
+    };
+    let (written, ()) = tokio::join!(f.room.write_reserved(&f.lock, reserved, signed_in()), mend);
+    written.unwrap();
+    assert!(f.room.read().unwrap().unwrap().current_tokens().is_some());
 }

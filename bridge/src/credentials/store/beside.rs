@@ -1,0 +1,39 @@
+//! What lies beside the record and is not precious: the server's last answers, and the right to start a worker.
+
+use super::{Room, StoreError};
+use crate::credentials::file::{self, Durability};
+use crate::credentials::lock::Lock;
+
+/// The folder of the server's last answers, and the file in it.
+const ANSWERS: &str = "answers";
+const LAST: &str = "last.json";
+/// The folder whose lock is the right to start a worker.
+const START: &str = "start";
+
+impl Room {
+    /// The server's last answers, as [`Room::keep`] was given them; `None` if there are none that can be read.
+    #[must_use]
+    pub fn recall(&self) -> Option<Vec<u8>> {
+        let answers = file::read(&self.folder.join(ANSWERS).join(LAST)).ok().flatten();
+        answers.map(|answers| answers.to_vec())
+    }
+
+    /// Keeps the server's answers, unless another process does so just now.
+    pub fn keep(&self, answers: &[u8]) -> Result<(), StoreError> {
+        self.prepare()?;
+        let folder = self.folder.join(ANSWERS);
+        file::private_folder(&folder).map_err(StoreError::Folder)?;
+        if let Some(_lock) = Lock::try_acquire(&folder).map_err(StoreError::Lock)? {
+            file::replace(&folder.join(LAST), answers, Durability::Kill).map_err(StoreError::Write)?;
+        }
+        Ok(())
+    }
+
+    /// The right to start a worker; `None` while another process has it. To be held while that worker is at work, so that
+    /// of fifty bridges one starts one. Needs [`Room::prepare`].
+    pub fn try_start(&self) -> Result<Option<Lock>, StoreError> {
+        let folder = self.folder.join(START);
+        file::private_folder(&folder).map_err(StoreError::Folder)?;
+        Lock::try_acquire(&folder).map_err(StoreError::Lock)
+    }
+}
