@@ -9,6 +9,8 @@ pub(crate) mod parameters;
 pub(crate) mod pkce;
 pub(crate) mod records;
 pub(crate) mod redirect_uri;
+pub(crate) mod refusal;
 pub(crate) mod registration;
+pub(crate) mod revocation;
 pub(crate) mod scope;
 pub(crate) mod token;

@@ -78,6 +78,13 @@ impl MockServerBuilder {
         self
     }
 
+    /// Whether RFC 7009 revocation is offered (default yes).
+    #[must_use]
+    pub fn revocation(mut self, offered: bool) -> Self {
+        self.settings.revocation = offered;
+        self
+    }
+
     /// What the person says at the authorization endpoint (default yes to everything valid).
     #[must_use]
     pub fn auto_approve(mut self, approval: Approval) -> Self {

@@ -37,6 +37,7 @@ faults! {
     RegistrationRefused, "registration-refused", "registration is refused with invalid_redirect_uri";
     TokenEndpointDown, "token-endpoint-down", "the token endpoint answers 503";
     TokenHtml, "token-html", "the token endpoint answers 200 with an HTML page";
+    RefreshTokensOnly, "refresh-tokens-only", "the revocation endpoint answers unsupported_token_type to access tokens";
     StreamCut, "stream-cut", "the event stream of a reply ends before its response (initialize is spared)";
     Mcp503, "mcp-503", "the MCP endpoint answers 503";
     RejectsEveryToken, "rejects-every-token", "the MCP endpoint answers 401 to fresh tokens too";

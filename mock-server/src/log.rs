@@ -22,6 +22,8 @@ pub enum Endpoint {
     Authorization,
     /// RFC 6749 §3.2.
     Token,
+    /// RFC 7009 revocation.
+    Revocation,
     /// The public keys (RFC 7517).
     Jwks,
     /// The MCP endpoint.
@@ -39,6 +41,7 @@ impl Endpoint {
             "/register" => Endpoint::Registration,
             "/authorize" => Endpoint::Authorization,
             "/token" => Endpoint::Token,
+            "/revoke" => Endpoint::Revocation,
             "/jwks.json" => Endpoint::Jwks,
             "/mcp" => Endpoint::Mcp,
             _ => Endpoint::Other,

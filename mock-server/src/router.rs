@@ -19,7 +19,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use url::form_urlencoded;
 
-use crate::authorization::{authorize, metadata, registration, token};
+use crate::authorization::{authorize, metadata, registration, revocation, token};
 use crate::faults;
 use crate::log::{Endpoint, Seen};
 use crate::mcp::endpoint;
@@ -37,6 +37,7 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/register", post(registration::register))
         .route("/authorize", get(authorize::authorize))
         .route("/token", post(token::token))
+        .route("/revoke", post(revocation::revoke))
         .route("/mcp", any(endpoint::mcp))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(from_fn_with_state(state.clone(), observe))

@@ -95,6 +95,8 @@ pub struct Settings {
     pub token_endpoint_auth_method: Option<AuthMethod>,
     /// Whether RFC 7591 registration is offered.
     pub registration: bool,
+    /// Whether RFC 7009 revocation is offered.
+    pub revocation: bool,
     /// What the person says.
     pub approval: Approval,
     /// Whether the MCP endpoint demands a token.
@@ -121,6 +123,7 @@ impl Default for Settings {
             server_metadata: true,
             token_endpoint_auth_method: None,
             registration: true,
+            revocation: true,
             approval: Approval::default(),
             protected: true,
             tool_scopes: BTreeMap::new(),

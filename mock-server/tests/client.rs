@@ -130,6 +130,14 @@ impl Client {
         request.header("content-type", "application/x-www-form-urlencoded").body(form(parameters))
     }
 
+    pub(crate) async fn revoke(&self, token: &str, changes: Changes<'_>) -> Response {
+        let mut parameters = vec![("token", token), ("client_id", self.id.as_str())];
+        change(&mut parameters, changes);
+        let request = self.http.post(format!("{}/revoke", self.issuer));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        request.body(form(&parameters)).send().await.unwrap()
+    }
+
     /// Takes over the tokens of a successful response.
     pub(crate) async fn keep(&mut self, response: Response) {
         assert_eq!(response.status(), StatusCode::OK);

@@ -7,6 +7,7 @@ mod client;
 mod faults;
 mod registration;
 mod resource;
+mod revocation;
 mod server;
 mod token;
 mod tools;

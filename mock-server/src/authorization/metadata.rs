@@ -66,6 +66,11 @@ fn server_document(state: &ServerState) -> Value {
     if state.settings.registration {
         document["registration_endpoint"] = json!(format!("{issuer}/register"));
     }
+    if state.settings.revocation {
+        document["revocation_endpoint"] = json!(format!("{issuer}/revoke"));
+        document["revocation_endpoint_auth_methods_supported"] =
+            document["token_endpoint_auth_methods_supported"].clone();
+    }
     if !state.has(Fault::NoPkce) {
         document["code_challenge_methods_supported"] = json!(["S256"]);
     }

@@ -1,7 +1,11 @@
 //! The parameters of an OAuth request, from a query or a form: each at most once, an empty one is none
 //! (RFC 6749 §3.1, §3.2).
 
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use url::form_urlencoded;
+
+use crate::authorization::refusal::{Refusal, refusal};
 
 /// Decoded parameters in the order sent.
 pub(crate) struct Parameters(Vec<(String, String)>);
@@ -9,6 +13,22 @@ pub(crate) struct Parameters(Vec<(String, String)>);
 impl Parameters {
     pub(crate) fn parse(encoded: &[u8]) -> Self {
         Parameters(form_urlencoded::parse(encoded).into_owned().collect())
+    }
+
+    /// Those of a POST: form-encoded, in the body only, none of them twice (RFC 6749 §3.2).
+    pub(crate) fn of_body(query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if content_type.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
+            return Err(refusal("invalid_request", "the body must be application/x-www-form-urlencoded"));
+        }
+        if query.is_some_and(|query| !query.is_empty()) {
+            return Err(refusal("invalid_request", "parameters belong into the body, not into the URL"));
+        }
+        let form = Parameters::parse(body);
+        match form.repeated() {
+            Some(name) => Err(refusal("invalid_request", format!("{name} is repeated"))),
+            None => Ok(form),
+        }
     }
 
     /// The parameter's value; the first one if it was repeated.

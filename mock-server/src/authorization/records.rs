@@ -176,6 +176,18 @@ impl Records {
         }
     }
 
+    /// The family that a refresh token belongs to, whatever became of it.
+    pub(crate) fn family_of_refresh_token(&self, text: &str) -> Option<(FamilyId, &Family)> {
+        let id = self.refresh.get(text)?.family;
+        self.families.get(id.0).map(|family| (id, family))
+    }
+
+    pub(crate) fn revoke_access_token(&mut self, jti: &str) {
+        if let Some(token) = self.access.get_mut(jti) {
+            token.ended = Some(Ended::Revoked);
+        }
+    }
+
     pub(crate) fn end_access_tokens(&mut self, how: Ended) {
         for token in self.access.values_mut() {
             token.ended = Some(how);

@@ -7,36 +7,22 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::HeaderMap;
+use http::header::{CACHE_CONTROL, PRAGMA};
 use serde_json::{Value, json};
 
-use crate::authorization::client_authentication::{AuthenticationFault, authenticated};
+use crate::authorization::client_authentication::authenticated;
 use crate::authorization::jwt::{Claims, seconds};
 use crate::authorization::parameters::Parameters;
 use crate::authorization::pkce;
 use crate::authorization::records::{Client, Code, CodeUse, FamilyId, Records, RefreshFault};
+use crate::authorization::refusal::{Refusal, refusal, server_error, unauthenticated};
 use crate::authorization::scope::Scope;
 use crate::random;
 use crate::state::{ServerState, Shared};
 
 /// The only person of this server: subject, name, mail address.
 const PERSON: (&str, &str, &str) = ("alice", "Alice Example", "alice@example.com");
-
-/// A refusal (RFC 6749 §5.2).
-struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    description: String,
-}
-
-fn refusal(code: &'static str, description: impl Into<String>) -> Refusal {
-    Refusal { status: StatusCode::BAD_REQUEST, code, description: description.into() }
-}
-
-fn server_error(error: impl ToString) -> Refusal {
-    Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, code: "server_error", description: error.to_string() }
-}
 
 /// `POST /token` (RFC 6749 §4.1.3, §6).
 pub(crate) async fn token(
@@ -47,32 +33,13 @@ pub(crate) async fn token(
 ) -> Response {
     let answer = match answer(&state, query.as_deref(), &headers, &body) {
         Ok(document) => Json(document).into_response(),
-        Err(refusal) => refused(&state, &refusal),
+        Err(refusal) => refusal.response(&state),
     };
     ([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], answer).into_response()
 }
 
-fn refused(state: &ServerState, refusal: &Refusal) -> Response {
-    let body = json!({ "error": refusal.code, "error_description": state.words(&refusal.description) });
-    let mut response = (refusal.status, Json(body)).into_response();
-    if refusal.status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token endpoint\""));
-    }
-    response
-}
-
 fn answer(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if content_type.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
-        return Err(refusal("invalid_request", "the body must be application/x-www-form-urlencoded"));
-    }
-    if query.is_some_and(|query| !query.is_empty()) {
-        return Err(refusal("invalid_request", "parameters belong into the body, not into the URL"));
-    }
-    let form = Parameters::parse(body);
-    if let Some(name) = form.repeated() {
-        return Err(refusal("invalid_request", format!("{name} is repeated")));
-    }
+    let form = Parameters::of_body(query, headers, body)?;
     // One lock for the whole request: two that present the same code or token must not both win.
     let mut records = state.records();
     let client = authenticated(&records, headers, &form).map_err(|fault| unauthenticated(fault, headers))?;
@@ -85,16 +52,6 @@ fn answer(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &
         Some(other) => Err(refusal("unsupported_grant_type", format!("the grant type {other} is not supported"))),
         None => Err(refusal("invalid_request", "grant_type is missing")),
     }
-}
-
-/// RFC 6749 §5.2: 401 is due to a client that used the header.
-fn unauthenticated(fault: AuthenticationFault, headers: &HeaderMap) -> Refusal {
-    if fault == AuthenticationFault::TwoMethods {
-        return refusal("invalid_request", fault.to_string());
-    }
-    let by_header = headers.contains_key(http::header::AUTHORIZATION);
-    let status = if by_header { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
-    Refusal { status, code: "invalid_client", description: fault.to_string() }
 }
 
 /// RFC 6749 §4.1.3 with RFC 7636 §4.6. A code that was presented once is gone, whatever came of it.

@@ -1,0 +1,49 @@
+//! A refusal of the token or the revocation endpoint (RFC 6749 §5.2, RFC 7009 §2.2.1) and its response.
+//! It judges nothing: the rules stand in `token.rs`, `revocation.rs` and `client_authentication.rs`.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::json;
+
+use crate::authorization::client_authentication::AuthenticationFault;
+use crate::state::ServerState;
+
+/// Why a request gets an error document.
+pub(crate) struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    description: String,
+}
+
+/// A refusal with status 400.
+pub(crate) fn refusal(code: &'static str, description: impl Into<String>) -> Refusal {
+    Refusal { status: StatusCode::BAD_REQUEST, code, description: description.into() }
+}
+
+/// Our own failure.
+pub(crate) fn server_error(error: impl ToString) -> Refusal {
+    Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, code: "server_error", description: error.to_string() }
+}
+
+/// RFC 6749 §5.2: 401 is due to a client that used the header.
+pub(crate) fn unauthenticated(fault: AuthenticationFault, headers: &HeaderMap) -> Refusal {
+    if fault == AuthenticationFault::TwoMethods {
+        return refusal("invalid_request", fault.to_string());
+    }
+    let by_header = headers.contains_key(AUTHORIZATION);
+    let status = if by_header { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+    Refusal { status, code: "invalid_client", description: fault.to_string() }
+}
+
+impl Refusal {
+    pub(crate) fn response(&self, state: &ServerState) -> Response {
+        let body = json!({ "error": self.code, "error_description": state.words(&self.description) });
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token endpoint\""));
+        }
+        response
+    }
+}
