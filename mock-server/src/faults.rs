@@ -37,6 +37,8 @@ faults! {
     RegistrationRefused, "registration-refused", "registration is refused with invalid_redirect_uri";
     TokenEndpointDown, "token-endpoint-down", "the token endpoint answers 503";
     TokenHtml, "token-html", "the token endpoint answers 200 with an HTML page";
+    ForgottenClientIsInvalidGrant, "forgotten-client-is-invalid-grant", "the token endpoint answers invalid_grant to a client that it does not know";
+    UnauthorizedClient, "unauthorized-client", "the token endpoint answers unauthorized_client to every refresh";
     RefreshTokensOnly, "refresh-tokens-only", "the revocation endpoint answers unsupported_token_type to access tokens";
     StreamCut, "stream-cut", "the event stream of a reply ends before its response (initialize is spared)";
     Mcp503, "mcp-503", "the MCP endpoint answers 503";

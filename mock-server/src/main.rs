@@ -107,7 +107,7 @@ enum Failure {
 fn list_faults() -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     for fault in Fault::all() {
-        writeln!(stdout, "{:22} {}", fault.name(), fault.sentence())?;
+        writeln!(stdout, "{:34} {}", fault.name(), fault.sentence())?;
     }
     Ok(())
 }

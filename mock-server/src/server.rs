@@ -117,6 +117,12 @@ impl MockServer {
         self.state.records().end_refresh_tokens();
     }
 
+    /// Forgets every client that registered itself, as a server deployed anew with an empty store: `invalid_client` at
+    /// the token endpoint, an error page at the authorization endpoint. Access tokens stay good until they end.
+    pub fn forget_clients(&self) {
+        self.state.records().forget_clients();
+    }
+
     /// Replaces all faults by this one, or by none.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.state.set_faults(fault.into_iter().collect());

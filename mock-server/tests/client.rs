@@ -130,6 +130,13 @@ impl Client {
         request.header("content-type", "application/x-www-form-urlencoded").body(form(parameters))
     }
 
+    /// Refreshes, and keeps the tokens.
+    pub(crate) async fn refreshed(&mut self) {
+        let token = self.refresh_token.clone().unwrap();
+        let response = self.refresh(&token, &[]).await;
+        self.keep(response).await;
+    }
+
     pub(crate) async fn revoke(&self, token: &str, changes: Changes<'_>) -> Response {
         let mut parameters = vec![("token", token), ("client_id", self.id.as_str())];
         change(&mut parameters, changes);

@@ -5,6 +5,7 @@ mod authorization;
 mod binary;
 mod client;
 mod faults;
+mod recovery;
 mod registration;
 mod resource;
 mod revocation;

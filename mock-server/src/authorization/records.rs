@@ -16,6 +16,8 @@ pub(crate) struct Client {
     pub(crate) auth_method: AuthMethod,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) grant_types: Vec<String>,
+    /// By RFC 7591, and so forgotten when the server forgets.
+    pub(crate) dynamic: bool,
 }
 
 impl Client {
@@ -105,6 +107,11 @@ impl Records {
 
     pub(crate) fn client(&self, id: &str) -> Option<&Client> {
         self.clients.get(id)
+    }
+
+    /// Forgets every client that registered itself; its codes and tokens stay.
+    pub(crate) fn forget_clients(&mut self) {
+        self.clients.retain(|_, client| !client.dynamic);
     }
 
     pub(crate) fn add_code(&mut self, text: String, code: Code) {

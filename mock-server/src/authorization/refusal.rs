@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::authorization::client_authentication::AuthenticationFault;
+use crate::faults::Fault;
 use crate::state::ServerState;
 
 /// Why a request gets an error document.
@@ -28,7 +29,10 @@ pub(crate) fn server_error(error: impl ToString) -> Refusal {
 }
 
 /// RFC 6749 §5.2: 401 is due to a client that used the header.
-pub(crate) fn unauthenticated(fault: AuthenticationFault, headers: &HeaderMap) -> Refusal {
+pub(crate) fn unauthenticated(state: &ServerState, fault: AuthenticationFault, headers: &HeaderMap) -> Refusal {
+    if fault == AuthenticationFault::UnknownClient && state.has(Fault::ForgottenClientIsInvalidGrant) {
+        return refusal("invalid_grant", fault.to_string());
+    }
     if fault == AuthenticationFault::TwoMethods {
         return refusal("invalid_request", fault.to_string());
     }

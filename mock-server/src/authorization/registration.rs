@@ -111,7 +111,8 @@ fn accepted(state: &ServerState, headers: &HeaderMap, body: &[u8]) -> Result<Val
     metadata.token_endpoint_auth_method = Some(auth_method.name().to_owned());
 
     let secret = if auth_method == AuthMethod::None { None } else { Some(random::token()?) };
-    let client = Client { id: format!("client-{}", random::token()?), secret, auth_method, redirect_uris, grant_types };
+    let id = format!("client-{}", random::token()?);
+    let client = Client { id, secret, auth_method, redirect_uris, grant_types, dynamic: true };
     let document = information(&metadata, &client);
     if let Some(secret) = &client.secret {
         state.remember_secret(secret);

@@ -18,6 +18,7 @@ use crate::authorization::pkce;
 use crate::authorization::records::{Client, Code, CodeUse, FamilyId, Records, RefreshFault};
 use crate::authorization::refusal::{Refusal, refusal, server_error, unauthenticated};
 use crate::authorization::scope::Scope;
+use crate::faults::Fault;
 use crate::random;
 use crate::state::{ServerState, Shared};
 
@@ -42,8 +43,11 @@ fn answer(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &
     let form = Parameters::of_body(query, headers, body)?;
     // One lock for the whole request: two that present the same code or token must not both win.
     let mut records = state.records();
-    let client = authenticated(&records, headers, &form).map_err(|fault| unauthenticated(fault, headers))?;
+    let client = authenticated(&records, headers, &form).map_err(|fault| unauthenticated(state, fault, headers))?;
     match form.get("grant_type") {
+        Some("refresh_token") if state.has(Fault::UnauthorizedClient) => {
+            Err(refusal("unauthorized_client", "the client may not refresh"))
+        }
         Some(grant @ ("authorization_code" | "refresh_token")) if !client.may_use(grant) => {
             Err(refusal("unauthorized_client", format!("the client did not register the grant type {grant}")))
         }
