@@ -2,6 +2,7 @@
 //! It only fills [`Settings`]; `server.rs` starts what it describes.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::faults::Fault;
@@ -33,6 +34,21 @@ impl MockServerBuilder {
     #[must_use]
     pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.refresh_token_lifetime = lifetime;
+        self
+    }
+
+    /// How long a used refresh token still gives the same answer again (default: not at all; its family ends).
+    #[must_use]
+    pub fn refresh_grace(mut self, grace: Duration) -> Self {
+        self.settings.refresh_grace = grace;
+        self
+    }
+
+    /// Lets the token endpoint wait after it has acted and before it answers: random within the range, the same sequence
+    /// for the same seed (default: no delay).
+    #[must_use]
+    pub fn token_delay(mut self, range: Range<Duration>, seed: u64) -> Self {
+        self.settings.token_delay = Some((range, seed));
         self
     }
 

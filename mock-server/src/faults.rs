@@ -36,6 +36,8 @@ faults! {
     HtmlError, "html-error", "the MCP endpoint answers 500 with an HTML page";
     RegistrationRefused, "registration-refused", "registration is refused with invalid_redirect_uri";
     TokenEndpointDown, "token-endpoint-down", "the token endpoint answers 503";
+    TokenEndpointHangs, "token-endpoint-hangs", "the token endpoint reads requests, and neither acts nor answers";
+    LostTokenAnswer, "lost-token-answer", "the next grant is carried out, then the connection ends without an answer (once)";
     TokenHtml, "token-html", "the token endpoint answers 200 with an HTML page";
     ForgottenClientIsInvalidGrant, "forgotten-client-is-invalid-grant", "the token endpoint answers invalid_grant to a client that it does not know";
     UnauthorizedClient, "unauthorized-client", "the token endpoint answers unauthorized_client to every refresh";

@@ -4,6 +4,7 @@
 
 mod authorization;
 mod builder;
+mod delay;
 mod faults;
 mod log;
 mod mcp;

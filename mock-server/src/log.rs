@@ -62,7 +62,7 @@ pub struct Seen {
     pub headers: HeaderMap,
     /// Its whole body.
     pub body: Vec<u8>,
-    /// The response's status; 0 until the head of the response is ready.
+    /// The response's status; 0 until the head of the response is ready, and for ever if none is sent.
     pub status: u16,
     /// The decoded parameters: those of the query, then those of a form-encoded body.
     pub form: Vec<(String, String)>,

@@ -21,6 +21,7 @@ use url::form_urlencoded;
 
 use crate::authorization::{authorize, metadata, registration, revocation, token};
 use crate::faults;
+use crate::faults::answer::NoAnswer;
 use crate::log::{Endpoint, Seen};
 use crate::mcp::endpoint;
 use crate::mcp::session::SESSION_HEADER;
@@ -75,12 +76,14 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
     let endpoint = seen.endpoint;
     let headers = parts.headers.clone();
     let index = state.log.arrived(seen);
-    let response = match faults::answer::instead(&state, endpoint) {
+    let response = match faults::answer::instead(&state, endpoint).await {
         Some(wrong) => wrong,
         None => next.run(Request::from_parts(parts, Body::from(body))).await,
     };
     let response = faults::body::altered(&state, &headers, response).await;
-    state.log.answered(index, response.status().as_u16());
+    if response.extensions().get::<NoAnswer>().is_none() {
+        state.log.answered(index, response.status().as_u16());
+    }
     response
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +18,7 @@ use crate::authorization::jwt::{KeyError, SigningKey};
 use crate::authorization::records::Ended;
 use crate::builder::MockServerBuilder;
 use crate::faults::Fault;
+use crate::faults::answer::NoAnswer;
 use crate::log::{Endpoint, Seen};
 use crate::router::router;
 use crate::settings::Settings;
@@ -201,10 +203,23 @@ async fn serve(listener: TcpListener, router: Router) {
     }
 }
 
+/// Why a connection ends without an answer: a fault wants it so.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is lost on purpose")]
+struct NothingSent;
+
 async fn connection(stream: TcpStream, router: Router) {
     // Small events must not wait for a full packet.
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let response = router.call(request);
+        async move {
+            let Ok(response) = response.await;
+            // An error makes hyper close the connection without a byte.
+            if response.extensions().get::<NoAnswer>().is_some() { Err(NothingSent) } else { Ok(response) }
+        }
+    });
     let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended");

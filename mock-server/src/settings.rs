@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::faults::Fault;
@@ -83,6 +84,10 @@ pub struct Settings {
     pub access_token_lifetime: Duration,
     /// Lifetime of each refresh token, from its own issue on.
     pub refresh_token_lifetime: Duration,
+    /// How long a used refresh token still gives its successor again; zero: not at all, it ends its family.
+    pub refresh_grace: Duration,
+    /// How long the token endpoint waits between what it does and its answer: a range, and the seed of the sequence.
+    pub token_delay: Option<(Range<Duration>, u64)>,
     /// Lifetime of authorization codes.
     pub authorization_code_lifetime: Duration,
     /// How requests are answered.
@@ -117,6 +122,8 @@ impl Default for Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             access_token_lifetime: Duration::from_secs(3600),
             refresh_token_lifetime: Duration::from_secs(30 * 24 * 3600),
+            refresh_grace: Duration::ZERO,
+            token_delay: None,
             authorization_code_lifetime: Duration::from_secs(60),
             reply: ReplyForm::default(),
             layout: Layout::default(),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::authorization::jwt::SigningKey;
 use crate::authorization::records::Records;
+use crate::delay::Delays;
 use crate::faults::{EVIL_WORDS, Fault};
 use crate::log::Log;
 use crate::mcp::session::Sessions;
@@ -25,6 +26,7 @@ pub(crate) struct ServerState {
     pub(crate) log: Log,
     pub(crate) sessions: Sessions,
     pub(crate) slow: Slow,
+    pub(crate) token_delays: Option<Delays>,
     faults: Mutex<Vec<Fault>>,
     records: Mutex<Records>,
     secrets: Mutex<Vec<String>>,
@@ -35,6 +37,7 @@ impl ServerState {
         ServerState {
             mcp_url: format!("{issuer}/mcp"),
             faults: Mutex::new(settings.faults.clone()),
+            token_delays: settings.token_delay.clone().map(|(range, seed)| Delays::new(range, seed)),
             settings,
             issuer,
             key,
@@ -49,6 +52,13 @@ impl ServerState {
     /// Whether this is wrong at the moment.
     pub(crate) fn has(&self, fault: Fault) -> bool {
         lock(&self.faults).contains(&fault)
+    }
+
+    /// Whether this is wrong at the moment; from then on it is not.
+    pub(crate) fn take_fault(&self, fault: Fault) -> bool {
+        let mut faults = lock(&self.faults);
+        let position = faults.iter().position(|known| *known == fault);
+        position.map(|position| faults.remove(position)).is_some()
     }
 
     pub(crate) fn set_faults(&self, faults: Vec<Fault>) {

@@ -1,5 +1,7 @@
 //! What a client must recover from: each thing that a server can do to a sign-in, seen from outside.
 
+use std::time::{Duration, Instant};
+
 use mcp_mock_server::{Fault, MockServer};
 use reqwest::{Response, StatusCode};
 
@@ -69,4 +71,91 @@ async fn unauthorized_client() {
     assert_eq!(refusal(client.refresh(&token, &[]).await).await, refused(400, "unauthorized_client"));
     server.set_fault(None);
     client.refreshed().await;
+}
+
+mod of_the_token_endpoint {
+    use super::*;
+
+    #[tokio::test]
+    async fn lost_token_answer() {
+        let server = MockServer::builder().start().await.unwrap();
+        let client = Client::signed_in(&server).await;
+        server.set_fault(Some(Fault::LostTokenAnswer));
+        let token = client.refresh_token.clone().unwrap();
+        let lost = [("grant_type", "refresh_token"), ("refresh_token", &token), ("client_id", &client.id)];
+        let resource = ("resource", client.mcp_url.as_str());
+        assert!(client.token(&[&lost[..], &[resource]].concat()).send().await.is_err());
+        assert_eq!(server.log().last().unwrap().status, 0);
+        // It was carried out: the old token is spent. And the answer is lost only once.
+        assert_eq!(refusal(client.refresh(&token, &[]).await).await, refused(400, "invalid_grant"));
+        assert_eq!(server.families_revoked(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refused_grant_does_not_use_up_the_lost_answer() {
+        let server = MockServer::builder().start().await.unwrap();
+        let client = Client::registered(&server).await;
+        let code = client.code().await;
+        server.set_fault(Some(Fault::LostTokenAnswer));
+        assert_eq!(refusal(client.refresh("guessed", &[]).await).await, refused(400, "invalid_grant"));
+        let body = [("grant_type", "authorization_code"), ("code", &code), ("client_id", &client.id)];
+        assert_eq!(client.token(&body).send().await.unwrap().status(), StatusCode::BAD_REQUEST);
+        assert!(server.log().iter().all(|seen| seen.status != 0));
+    }
+
+    #[tokio::test]
+    async fn within_the_grace_a_used_refresh_token_gives_the_same_answer_again() {
+        let hour = Duration::from_secs(3600);
+        let server = MockServer::builder().refresh_grace(hour).start().await.unwrap();
+        let mut client = Client::signed_in(&server).await;
+        let other = Client::registered(&server).await;
+        let old = client.refresh_token.clone().unwrap();
+        let first = json_of(client.refresh(&old, &[]).await).await;
+        assert_eq!(json_of(client.refresh(&old, &[]).await).await, first);
+        assert_eq!(refusal(client.refresh(&old, &[("resource", None)]).await).await, refused(400, "invalid_target"));
+        let stolen = other.refresh(&old, &[]).await;
+        assert_eq!(refusal(stolen).await, refused(400, "invalid_grant"));
+        client.refresh_token = first["refresh_token"].as_str().map(str::to_owned);
+        client.refreshed().await;
+        assert_eq!(server.families_revoked(), 0);
+        server.revoke_refresh_tokens();
+        assert_eq!(refusal(client.refresh(&old, &[]).await).await, refused(400, "invalid_grant"));
+    }
+
+    #[tokio::test]
+    async fn after_the_grace_a_used_refresh_token_ends_its_family() {
+        let server = MockServer::builder().refresh_grace(Duration::from_nanos(1)).start().await.unwrap();
+        let mut client = Client::signed_in(&server).await;
+        let old = client.refresh_token.clone().unwrap();
+        client.refreshed().await;
+        assert_eq!(refusal(client.refresh(&old, &[]).await).await, refused(400, "invalid_grant"));
+        assert_eq!(server.families_revoked(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_delay_comes_between_the_deed_and_the_answer() {
+        let delay = Duration::from_millis(60)..Duration::from_millis(80);
+        let server = MockServer::builder().token_delay(delay.clone(), 1).start().await.unwrap();
+        let mut client = Client::signed_in(&server).await;
+        let begun = Instant::now();
+        client.refreshed().await;
+        assert!(begun.elapsed() >= delay.start);
+        let token = client.refresh_token.clone().unwrap();
+        let impatient = tokio::time::timeout(delay.start / 2, client.refresh(&token, &[])).await;
+        assert!(impatient.is_err());
+        assert_eq!(refusal(client.refresh(&token, &[]).await).await, refused(400, "invalid_grant"));
+        assert_eq!(server.families_revoked(), 1);
+    }
+
+    #[tokio::test]
+    async fn token_endpoint_hangs() {
+        let server = MockServer::builder().start().await.unwrap();
+        let mut client = Client::signed_in(&server).await;
+        server.set_fault(Some(Fault::TokenEndpointHangs));
+        let token = client.refresh_token.clone().unwrap();
+        let impatient = tokio::time::timeout(Duration::from_millis(50), client.refresh(&token, &[])).await;
+        assert!(impatient.is_err());
+        server.set_fault(None);
+        client.refreshed().await;
+    }
 }

@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
+
 use crate::authorization::scope::Scope;
 use crate::settings::AuthMethod;
 
@@ -86,6 +88,8 @@ struct RefreshToken {
     family: FamilyId,
     expires_at: SystemTime,
     spent: bool,
+    /// When it was spent and the answer then given, where it may be given again.
+    successor: Option<(SystemTime, Value)>,
     revoked: bool,
 }
 
@@ -149,7 +153,7 @@ impl Records {
 
     pub(crate) fn add_refresh_token(&mut self, text: String, family: FamilyId, lifetime: Duration) {
         let expires_at = SystemTime::now() + lifetime;
-        self.refresh.insert(text, RefreshToken { family, expires_at, spent: false, revoked: false });
+        self.refresh.insert(text, RefreshToken { family, expires_at, spent: false, successor: None, revoked: false });
     }
 
     /// The family of a refresh token that this client may use now. One that was spent ends its family.
@@ -176,11 +180,22 @@ impl Records {
         Ok((id, family.clone()))
     }
 
-    /// Marks a refresh token as used: from now on it is an old one.
-    pub(crate) fn spend_refresh_token(&mut self, text: &str) {
+    /// Marks a refresh token as used: from now on it is an old one. The answer is kept if it may be given again.
+    pub(crate) fn spend_refresh_token(&mut self, text: &str, again: Option<&Value>) {
         if let Some(token) = self.refresh.get_mut(text) {
             token.spent = true;
+            token.successor = again.map(|answer| (SystemTime::now(), answer.clone()));
         }
+    }
+
+    /// What a used token of this client gave, if that is no longer ago than the grace and the family has not ended.
+    pub(crate) fn given_again(&self, text: &str, client: &str, grace: Duration) -> Option<(&Family, &Value)> {
+        let token = self.refresh.get(text).filter(|token| !token.revoked)?;
+        let (at, answer) = token.successor.as_ref()?;
+        let family =
+            self.families.get(token.family.0).filter(|family| !family.revoked && family.client_id == client)?;
+        // A clock that went backwards makes it recent.
+        (at.elapsed().unwrap_or_default() < grace).then_some((family, answer))
     }
 
     /// The family that a refresh token belongs to, whatever became of it.

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, PRAGMA};
@@ -19,6 +19,7 @@ use crate::authorization::records::{Client, Code, CodeUse, FamilyId, Records, Re
 use crate::authorization::refusal::{Refusal, refusal, server_error, unauthenticated};
 use crate::authorization::scope::Scope;
 use crate::faults::Fault;
+use crate::faults::answer::NoAnswer;
 use crate::random;
 use crate::state::{ServerState, Shared};
 
@@ -33,9 +34,13 @@ pub(crate) async fn token(
     body: Bytes,
 ) -> Response {
     let answer = match answer(&state, query.as_deref(), &headers, &body) {
+        Ok(_) if state.take_fault(Fault::LostTokenAnswer) => Extension(NoAnswer).into_response(),
         Ok(document) => Json(document).into_response(),
         Err(refusal) => refusal.response(&state),
     };
+    if let Some(delays) = &state.token_delays {
+        tokio::time::sleep(delays.next()).await;
+    }
     ([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], answer).into_response()
 }
 
@@ -113,6 +118,11 @@ fn judge_resource(granted: Option<&str>, asked: Option<&str>) -> Result<(), Refu
 /// RFC 6749 §6. The old token counts as spent only when the whole request is right.
 fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &Parameters) -> Result<Value, Refusal> {
     let text = form.get("refresh_token").ok_or_else(|| refusal("invalid_request", "refresh_token is missing"))?;
+    let grace = state.settings.refresh_grace;
+    if let Some((family, answer)) = records.given_again(text, &client.id, grace) {
+        judge_resource(family.resource.as_deref(), form.get("resource"))?;
+        return Ok(answer.clone());
+    }
     let found = records.refreshable(text, &client.id).map_err(|fault| match fault {
         RefreshFault::Unknown => {
             refusal("invalid_grant", "the refresh token is not known, revoked, or another client's")
@@ -128,8 +138,9 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
             .filter(|asked| asked.is_within(&family.scope))
             .ok_or_else(|| refusal("invalid_scope", format!("the granted scope is: {}", family.scope)))?,
     };
-    records.spend_refresh_token(text);
-    issue(state, records, client, id, &scope)
+    let answer = issue(state, records, client, id, &scope)?;
+    records.spend_refresh_token(text, (!grace.is_zero()).then_some(&answer));
+    Ok(answer)
 }
 
 /// RFC 6749 §5.1.

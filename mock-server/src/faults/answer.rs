@@ -9,16 +9,21 @@ use crate::faults::Fault;
 use crate::log::Endpoint;
 use crate::state::ServerState;
 
+/// Marks a response, among its extensions, that is never sent: the connection ends instead.
+#[derive(Clone, Copy)]
+pub(crate) struct NoAnswer;
+
 const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Gateway</title></head>\n<body><h1>Something else answers here</h1></body></html>\n";
 
-/// The wrong answer, if a fault has one for this endpoint.
-pub(crate) fn instead(state: &ServerState, endpoint: Endpoint) -> Option<Response> {
+/// The wrong answer, if a fault has one for this endpoint. One that hangs does so until the connection or the time ends.
+pub(crate) async fn instead(state: &ServerState, endpoint: Endpoint) -> Option<Response> {
     match endpoint {
         Endpoint::Mcp if state.has(Fault::HtmlMcp) => Some(page(state, StatusCode::OK)),
         Endpoint::Mcp if state.has(Fault::HtmlError) => Some(page(state, StatusCode::INTERNAL_SERVER_ERROR)),
         Endpoint::Mcp if state.has(Fault::Mcp503) => Some(text(state, StatusCode::SERVICE_UNAVAILABLE)),
         Endpoint::Mcp if state.has(Fault::RedirectMcp) => Some(redirect(state)),
         Endpoint::Mcp if state.has(Fault::Empty200) => Some(empty()),
+        Endpoint::Token if state.has(Fault::TokenEndpointHangs) => std::future::pending().await,
         Endpoint::Token if state.has(Fault::TokenEndpointDown) => Some(text(state, StatusCode::SERVICE_UNAVAILABLE)),
         Endpoint::Token if state.has(Fault::TokenHtml) => Some(page(state, StatusCode::OK)),
         _ => None,
