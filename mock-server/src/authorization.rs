@@ -3,6 +3,7 @@
 
 pub(crate) mod authorize;
 pub(crate) mod client_authentication;
+pub(crate) mod client_metadata_document;
 pub(crate) mod jwt;
 pub(crate) mod metadata;
 pub(crate) mod parameters;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::faults::Fault;
 use crate::server::{MockServer, StartError};
-use crate::settings::{Approval, AuthMethod, Layout, ReplyForm, Settings};
+use crate::settings::{Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};
 
 /// Describes a server that is not started yet; made by [`MockServer::builder`].
 #[derive(Clone, Debug, Default)]
@@ -91,6 +91,32 @@ impl MockServerBuilder {
     #[must_use]
     pub fn registration(mut self, offered: bool) -> Self {
         self.settings.registration = offered;
+        self
+    }
+
+    /// Adds a client that was registered by hand; without a secret it is a public one.
+    #[must_use]
+    pub fn known_client(mut self, client_id: &str, secret: Option<&str>, redirect_uris: &[&str]) -> Self {
+        self.settings.known_clients.push(KnownClient {
+            client_id: client_id.to_owned(),
+            secret: secret.map(str::to_owned),
+            redirect_uris: redirect_uris.iter().map(|uri| (*uri).to_owned()).collect(),
+        });
+        self
+    }
+
+    /// Whether a client may be known by the URL of its metadata document (default no).
+    #[must_use]
+    pub fn client_metadata_documents(mut self, supported: bool) -> Self {
+        self.settings.client_metadata_documents = supported;
+        self
+    }
+
+    /// What the server finds under a client's URL; it fetches nothing. A document that breaks a rule is refused when the
+    /// client turns up.
+    #[must_use]
+    pub fn client_document(mut self, url: &str, document: serde_json::Value) -> Self {
+        self.settings.client_documents.insert(url.to_owned(), document);
         self
     }
 

@@ -18,4 +18,4 @@ pub use builder::MockServerBuilder;
 pub use faults::{Fault, UnknownFault};
 pub use log::{Endpoint, Seen};
 pub use server::{MockServer, StartError};
-pub use settings::{Approval, AuthMethod, Layout, ReplyForm, Settings};
+pub use settings::{Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};

@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::faults::Fault;
 
 /// The scope that every call to the MCP endpoint needs.
@@ -75,6 +77,17 @@ pub enum Approval {
     Deny,
 }
 
+/// A client that was registered by hand, with both grants: the code and refresh.
+#[derive(Clone, Debug)]
+pub struct KnownClient {
+    /// Its id.
+    pub client_id: String,
+    /// Its secret, which may come by Basic or by POST; a public client has none.
+    pub secret: Option<String>,
+    /// Its redirect URIs; the port of a loopback address means nothing (RFC 8252 §7.3).
+    pub redirect_uris: Vec<String>,
+}
+
 /// All that a server can be told before it starts.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -100,6 +113,12 @@ pub struct Settings {
     pub token_endpoint_auth_method: Option<AuthMethod>,
     /// Whether RFC 7591 registration is offered.
     pub registration: bool,
+    /// The clients that were registered by hand.
+    pub known_clients: Vec<KnownClient>,
+    /// Whether a client may be known by the URL of its metadata document.
+    pub client_metadata_documents: bool,
+    /// The documents by URL; nothing is fetched.
+    pub client_documents: BTreeMap<String, Value>,
     /// Whether RFC 7009 revocation is offered.
     pub revocation: bool,
     /// What the person says.
@@ -130,6 +149,9 @@ impl Default for Settings {
             server_metadata: true,
             token_endpoint_auth_method: None,
             registration: true,
+            known_clients: Vec::new(),
+            client_metadata_documents: false,
+            client_documents: BTreeMap::new(),
             revocation: true,
             approval: Approval::default(),
             protected: true,

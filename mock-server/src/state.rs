@@ -1,16 +1,18 @@
 //! What all requests share: the settings, the faults of the moment, the key, the records, the sessions and the log.
 //! It holds and hands out; the rules stand in `authorization/` and `mcp/`.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::authorization::client_metadata_document::{self, DocumentFault};
 use crate::authorization::jwt::SigningKey;
-use crate::authorization::records::Records;
+use crate::authorization::records::{Client, Records};
 use crate::delay::Delays;
 use crate::faults::{EVIL_WORDS, Fault};
 use crate::log::Log;
 use crate::mcp::session::Sessions;
 use crate::mcp::slow::Slow;
-use crate::settings::Settings;
+use crate::settings::{AuthMethod, KnownClient, Settings};
 
 /// How handlers hold the state.
 pub(crate) type Shared = Arc<ServerState>;
@@ -27,13 +29,17 @@ pub(crate) struct ServerState {
     pub(crate) sessions: Sessions,
     pub(crate) slow: Slow,
     pub(crate) token_delays: Option<Delays>,
+    /// The client metadata documents that are none, by their URL.
+    pub(crate) refused_documents: HashMap<String, DocumentFault>,
     faults: Mutex<Vec<Fault>>,
     records: Mutex<Records>,
-    secrets: Mutex<Vec<String>>,
+    secrets: Mutex<HashSet<String>>,
 }
 
 impl ServerState {
     pub(crate) fn new(settings: Settings, issuer: String, key: SigningKey) -> Self {
+        let (records, refused_documents) = known_from_the_start(&settings);
+        let secrets = settings.known_clients.iter().filter_map(|client| client.secret.clone()).collect();
         ServerState {
             mcp_url: format!("{issuer}/mcp"),
             faults: Mutex::new(settings.faults.clone()),
@@ -44,8 +50,9 @@ impl ServerState {
             log: Log::new(),
             sessions: Sessions::default(),
             slow: Slow::new(),
-            records: Mutex::new(Records::default()),
-            secrets: Mutex::new(Vec::new()),
+            refused_documents,
+            records: Mutex::new(records),
+            secrets: Mutex::new(secrets),
         }
     }
 
@@ -78,13 +85,44 @@ impl ServerState {
     /// Remembers a value that must appear nowhere but in its own request or answer.
     pub(crate) fn remember_secret(&self, secret: &str) {
         let mut secrets = lock(&self.secrets);
-        if !secrets.iter().any(|known| known == secret) {
-            secrets.push(secret.to_owned());
+        if !secrets.contains(secret) {
+            secrets.insert(secret.to_owned());
         }
     }
 
     pub(crate) fn secrets(&self) -> Vec<String> {
-        lock(&self.secrets).clone()
+        lock(&self.secrets).iter().cloned().collect()
+    }
+}
+
+/// The clients that need no registration, and the documents that describe none.
+fn known_from_the_start(settings: &Settings) -> (Records, HashMap<String, DocumentFault>) {
+    let mut records = Records::default();
+    let mut refused = HashMap::new();
+    for known in &settings.known_clients {
+        records.add_client(known_client(settings, known));
+    }
+    for (url, document) in settings.client_documents.iter().filter(|_| settings.client_metadata_documents) {
+        match client_metadata_document::judged(url, document) {
+            Ok(client) => records.add_client(client),
+            Err(fault) => {
+                refused.insert(url.clone(), fault);
+            }
+        }
+    }
+    (records, refused)
+}
+
+fn known_client(settings: &Settings, known: &KnownClient) -> Client {
+    let confidential = known.secret.is_some();
+    let methods = settings.auth_methods().into_iter().filter(|method| (*method != AuthMethod::None) == confidential);
+    Client {
+        id: known.client_id.clone(),
+        secret: known.secret.clone(),
+        auth_methods: methods.collect(),
+        redirect_uris: known.redirect_uris.clone(),
+        grant_types: ["authorization_code", "refresh_token"].map(str::to_owned).to_vec(),
+        dynamic: false,
     }
 }
 

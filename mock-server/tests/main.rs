@@ -5,6 +5,7 @@ mod authorization;
 mod binary;
 mod client;
 mod faults;
+mod known_clients;
 mod recovery;
 mod registration;
 mod resource;

@@ -36,7 +36,7 @@ pub(crate) async fn authorize(State(state): State<Shared>, RawQuery(query): RawQ
     let parameters = Parameters::parse(query.unwrap_or_default().as_bytes());
     let redirect_uri = match judged_redirect_uri(&state, &parameters) {
         Ok(uri) => uri,
-        Err(reason) => return page(&state, reason),
+        Err(reason) => return page(&state, &reason),
     };
     let mut answer = match granted(&state, &parameters, redirect_uri) {
         Ok(code) => vec![("code", code)],
@@ -56,15 +56,19 @@ pub(crate) async fn authorize(State(state): State<Shared>, RawQuery(query): RawQ
 }
 
 /// The redirect URI, once the client is known and it is one of the client's own.
-fn judged_redirect_uri<'a>(state: &ServerState, parameters: &'a Parameters) -> Result<&'a str, &'static str> {
+fn judged_redirect_uri<'a>(state: &ServerState, parameters: &'a Parameters) -> Result<&'a str, String> {
     if matches!(parameters.repeated(), Some("client_id" | "redirect_uri")) {
-        return Err("client_id or redirect_uri is repeated");
+        return Err("client_id or redirect_uri is repeated".to_owned());
     }
     let records = state.records();
-    let client = parameters.get("client_id").and_then(|id| records.client(id)).ok_or("the client is not known")?;
+    let id = parameters.get("client_id").ok_or("client_id is missing")?;
+    let client = records.client(id).ok_or_else(|| match state.refused_documents.get(id) {
+        Some(fault) => format!("the client's metadata document is refused: {fault}"),
+        None => "the client is not known".to_owned(),
+    })?;
     let uri = parameters.get("redirect_uri").ok_or("redirect_uri is missing")?;
     let registered = client.redirect_uris.iter().any(|registered| redirect_uri::matches(registered, uri));
-    if registered { Ok(uri) } else { Err("redirect_uri is not registered for this client") }
+    if registered { Ok(uri) } else { Err("redirect_uri is not registered for this client".to_owned()) }
 }
 
 /// Judges the rest of the request, asks the person and issues the code.

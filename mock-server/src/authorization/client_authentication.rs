@@ -1,4 +1,4 @@
-//! Who asks at the token endpoint: client authentication by exactly the method that was registered (RFC 6749 §2.3).
+//! Who asks at the token endpoint: client authentication by exactly a method that is the client's (RFC 6749 §2.3).
 
 use aws_lc_rs::constant_time;
 use base64::Engine as _;
@@ -22,7 +22,7 @@ pub(crate) enum AuthenticationFault {
     NoClientId,
     #[error("the client is not known")]
     UnknownClient,
-    #[error("the client did not register this way of client authentication")]
+    #[error("this way of client authentication is not the client's")]
     OtherMethod,
     #[error("the client secret is wrong")]
     WrongSecret,
@@ -43,7 +43,7 @@ pub(crate) fn authenticated(
 ) -> Result<Client, AuthenticationFault> {
     let claimed = claimed(headers, form)?;
     let client = records.client(&claimed.id).ok_or(AuthenticationFault::UnknownClient)?;
-    if client.auth_method != claimed.method {
+    if !client.auth_methods.contains(&claimed.method) {
         return Err(AuthenticationFault::OtherMethod);
     }
     let (known, given) = (client.secret.as_deref().unwrap_or_default(), claimed.secret.unwrap_or_default());

@@ -66,6 +66,9 @@ fn server_document(state: &ServerState) -> Value {
     if state.settings.registration {
         document["registration_endpoint"] = json!(format!("{issuer}/register"));
     }
+    if state.settings.client_metadata_documents {
+        document["client_id_metadata_document_supported"] = json!(true);
+    }
     if state.settings.revocation {
         document["revocation_endpoint"] = json!(format!("{issuer}/revoke"));
         document["revocation_endpoint_auth_methods_supported"] =

@@ -10,12 +10,13 @@ use serde_json::Value;
 use crate::authorization::scope::Scope;
 use crate::settings::AuthMethod;
 
-/// A registered client.
+/// A client: registered dynamically or by hand, or described by its own document.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) secret: Option<String>,
-    pub(crate) auth_method: AuthMethod,
+    /// The ways in which it may prove itself.
+    pub(crate) auth_methods: Vec<AuthMethod>,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) grant_types: Vec<String>,
     /// By RFC 7591, and so forgotten when the server forgets.

@@ -112,7 +112,7 @@ fn accepted(state: &ServerState, headers: &HeaderMap, body: &[u8]) -> Result<Val
 
     let secret = if auth_method == AuthMethod::None { None } else { Some(random::token()?) };
     let id = format!("client-{}", random::token()?);
-    let client = Client { id, secret, auth_method, redirect_uris, grant_types, dynamic: true };
+    let client = Client { id, secret, auth_methods: vec![auth_method], redirect_uris, grant_types, dynamic: true };
     let document = information(&metadata, &client);
     if let Some(secret) = &client.secret {
         state.remember_secret(secret);
