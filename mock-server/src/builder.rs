@@ -155,6 +155,13 @@ impl MockServerBuilder {
         self
     }
 
+    /// Keeps only the last so many requests in the log (default: all), so that a long run does not grow.
+    #[must_use]
+    pub fn log_limit(mut self, requests: usize) -> Self {
+        self.settings.log_limit = Some(requests);
+        self
+    }
+
     /// Where to listen (default 127.0.0.1, a free port).
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {

@@ -4,6 +4,7 @@
 
 mod authorization;
 mod builder;
+mod counts;
 mod delay;
 mod faults;
 mod log;
@@ -15,6 +16,7 @@ mod settings;
 mod state;
 
 pub use builder::MockServerBuilder;
+pub use counts::Counts;
 pub use faults::{Fault, UnknownFault};
 pub use log::{Endpoint, Seen};
 pub use server::{MockServer, StartError};

@@ -1,6 +1,7 @@
 //! What the server saw: every HTTP request in order, with its response's status, and a way to await an event.
 //! It never judges a request. `router.rs` writes it, tests read it through [`crate::MockServer`].
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
@@ -88,46 +89,65 @@ impl Seen {
     }
 }
 
-/// The list of all requests seen so far.
+/// The requests seen so far.
 pub(crate) struct Log {
-    seen: watch::Sender<Vec<Seen>>,
+    entries: watch::Sender<Entries>,
+    /// How many requests are kept.
+    limit: usize,
+}
+
+#[derive(Default)]
+struct Entries {
+    kept: Vec<Seen>,
+    /// How many came before those that are kept.
+    dropped: usize,
+    /// All of them, by endpoint.
+    counts: HashMap<Endpoint, usize>,
 }
 
 impl Log {
-    pub(crate) fn new() -> Self {
-        Log { seen: watch::Sender::new(Vec::new()) }
+    /// Keeps the last so many requests, or all of them.
+    pub(crate) fn new(limit: Option<usize>) -> Self {
+        Log { entries: watch::Sender::new(Entries::default()), limit: limit.unwrap_or(usize::MAX) }
     }
 
     /// Adds a request; the answer names it for [`Log::answered`].
     pub(crate) fn arrived(&self, request: Seen) -> usize {
-        let mut index = 0;
-        self.seen.send_modify(|seen| {
-            index = seen.len();
-            seen.push(request);
+        let mut number = 0;
+        self.entries.send_modify(|entries| {
+            number = entries.dropped + entries.kept.len();
+            *entries.counts.entry(request.endpoint).or_default() += 1;
+            entries.kept.push(request);
+            let excess = entries.kept.len().saturating_sub(self.limit);
+            entries.kept.drain(..excess);
+            entries.dropped += excess;
         });
-        index
+        number
     }
 
-    pub(crate) fn answered(&self, index: usize, status: u16) {
-        self.seen.send_modify(|seen| {
-            if let Some(request) = seen.get_mut(index) {
+    /// Notes the status of a request, if it is still kept.
+    pub(crate) fn answered(&self, number: usize, status: u16) {
+        self.entries.send_modify(|entries| {
+            let index = number.checked_sub(entries.dropped);
+            if let Some(request) = index.and_then(|index| entries.kept.get_mut(index)) {
                 request.status = status;
             }
         });
     }
 
-    pub(crate) fn all(&self) -> Vec<Seen> {
-        self.seen.borrow().clone()
+    pub(crate) fn kept(&self) -> Vec<Seen> {
+        self.entries.borrow().kept.clone()
     }
 
+    /// How many requests an endpoint got, kept or not.
     pub(crate) fn count(&self, endpoint: Endpoint) -> usize {
-        self.seen.borrow().iter().filter(|request| request.endpoint == endpoint).count()
+        self.entries.borrow().counts.get(&endpoint).copied().unwrap_or_default()
     }
 
     /// Waits until the list satisfies the condition; the error, after 20 s, is the list in short.
     pub(crate) async fn wait_for(&self, condition: impl Fn(&[Seen]) -> bool) -> Result<(), String> {
-        let mut receiver = self.seen.subscribe();
-        let happened = receiver.wait_for(|seen| condition(seen));
+        let mut receiver = self.entries.subscribe();
+        let happened = receiver.wait_for(|entries| condition(&entries.kept));
         match tokio::time::timeout(PATIENCE, happened).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err(self.in_short()),
@@ -135,7 +155,7 @@ impl Log {
     }
 
     fn in_short(&self) -> String {
-        let lines = self.seen.borrow().iter().map(in_short).collect::<Vec<_>>();
+        let lines = self.entries.borrow().kept.iter().map(in_short).collect::<Vec<_>>();
         lines.join("\n")
     }
 }

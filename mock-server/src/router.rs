@@ -80,6 +80,9 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
         Some(wrong) => wrong,
         None => next.run(Request::from_parts(parts, Body::from(body))).await,
     };
+    if endpoint == Endpoint::Mcp {
+        state.count(|counts| counts.mcp_answered(response.status()));
+    }
     let response = faults::body::altered(&state, &headers, response).await;
     if response.extensions().get::<NoAnswer>().is_none() {
         state.log.answered(index, response.status().as_u16());

@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::authorization::jwt::{KeyError, SigningKey};
 use crate::authorization::records::Ended;
 use crate::builder::MockServerBuilder;
+use crate::counts::Counts;
 use crate::faults::Fault;
 use crate::faults::answer::NoAnswer;
 use crate::log::{Endpoint, Seen};
@@ -82,16 +83,22 @@ impl MockServer {
         self.address
     }
 
-    /// Every HTTP request seen so far, in order of arrival.
+    /// Every HTTP request seen so far, in order of arrival; with a `log_limit`, the last of them.
     #[must_use]
     pub fn log(&self) -> Vec<Seen> {
-        self.state.log.all()
+        self.state.log.kept()
     }
 
     /// How many requests an endpoint got so far.
     #[must_use]
     pub fn count(&self, endpoint: Endpoint) -> usize {
         self.state.log.count(endpoint)
+    }
+
+    /// What happened so far, in numbers.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.state.counts()
     }
 
     /// Waits until the log satisfies the condition.

@@ -127,6 +127,8 @@ pub struct Settings {
     pub protected: bool,
     /// Tools that need a scope beyond `mcp:tools`, by name; the scope is then part of `scopes_supported`.
     pub tool_scopes: BTreeMap<String, String>,
+    /// How many requests the log keeps, the last ones; `None` keeps all.
+    pub log_limit: Option<usize>,
     /// The largest request body that is read, in bytes; larger ones get 413.
     pub body_limit: usize,
     /// How long a request may wait for the head of its response before it gets 503.
@@ -156,6 +158,7 @@ impl Default for Settings {
             approval: Approval::default(),
             protected: true,
             tool_scopes: BTreeMap::new(),
+            log_limit: None,
             body_limit: 80 * 1024 * 1024,
             request_timeout: Duration::from_secs(600),
             faults: Vec::new(),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::authorization::client_metadata_document::{self, DocumentFault};
 use crate::authorization::jwt::SigningKey;
 use crate::authorization::records::{Client, Records};
+use crate::counts::Counts;
 use crate::delay::Delays;
 use crate::faults::{EVIL_WORDS, Fault};
 use crate::log::Log;
@@ -32,6 +33,7 @@ pub(crate) struct ServerState {
     /// The client metadata documents that are none, by their URL.
     pub(crate) refused_documents: HashMap<String, DocumentFault>,
     faults: Mutex<Vec<Fault>>,
+    counts: Mutex<Counts>,
     records: Mutex<Records>,
     secrets: Mutex<HashSet<String>>,
 }
@@ -44,10 +46,11 @@ impl ServerState {
             mcp_url: format!("{issuer}/mcp"),
             faults: Mutex::new(settings.faults.clone()),
             token_delays: settings.token_delay.clone().map(|(range, seed)| Delays::new(range, seed)),
+            log: Log::new(settings.log_limit),
             settings,
             issuer,
             key,
-            log: Log::new(),
+            counts: Mutex::new(Counts::default()),
             sessions: Sessions::default(),
             slow: Slow::new(),
             refused_documents,
@@ -75,6 +78,16 @@ impl ServerState {
     /// Our own error text; made evil by its fault.
     pub(crate) fn words(&self, text: &str) -> String {
         if self.has(Fault::EvilWords) { format!("{text} {EVIL_WORDS}") } else { text.to_owned() }
+    }
+
+    /// Changes the numbers.
+    pub(crate) fn count(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut lock(&self.counts));
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let counts = *lock(&self.counts);
+        Counts { families_revoked: self.records().families_revoked(), ..counts }
     }
 
     /// The clients, codes and tokens. Never held over an await.

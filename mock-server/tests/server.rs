@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use mcp_mock_server::{Endpoint, MockServer, StartError};
+use mcp_mock_server::{Counts, Endpoint, MockServer, StartError};
 use reqwest::Method;
 use serde_json::json;
 
@@ -64,4 +64,55 @@ async fn what_is_nowhere_is_404_and_in_the_log() {
         assert_eq!(response.status(), 404, "{path}");
     }
     assert_eq!(server.count(Endpoint::Other), 3);
+}
+
+#[tokio::test]
+async fn a_limited_log_keeps_the_last_requests_while_the_numbers_go_on() {
+    let server = MockServer::builder().log_limit(3).start().await.unwrap();
+    let client = Client::initialized(&server).await;
+    client.call("echo", &json!({ "last": true })).await;
+    let log = server.log();
+    let endpoints = log.iter().map(|seen| seen.endpoint).collect::<Vec<_>>();
+    assert_eq!(endpoints, [Endpoint::Token, Endpoint::Mcp, Endpoint::Mcp]);
+    assert!(log.iter().all(|seen| seen.status == 200));
+    assert_eq!((server.count(Endpoint::Registration), server.count(Endpoint::Mcp)), (1, 2));
+    server.wait_for(|seen| seen.len() == 3 && seen[2].json()["params"]["name"] == "echo").await;
+}
+
+#[tokio::test]
+async fn the_answer_to_a_request_that_the_log_has_dropped_goes_nowhere() {
+    let server = MockServer::builder().protected(false).log_limit(1).start().await.unwrap();
+    let mut client = Client::new(&server);
+    client.initialize().await;
+    tokio::join!(client.send(tool_call(1, "slow", &json!({}))), async {
+        server.wait_for_slow(1).await;
+        client.call("echo", &json!({})).await;
+        server.release_slow();
+    });
+    assert_eq!(server.log()[0].json()["params"]["name"], "echo");
+}
+
+#[tokio::test]
+async fn the_numbers_tell_what_happened() {
+    let server = MockServer::builder().start().await.unwrap();
+    let mut client = Client::initialized(&server).await;
+    let old = client.refresh_token.clone().unwrap();
+    client.refreshed().await;
+    client.refresh(&old, &[]).await;
+    assert_eq!(client.send(tool_call(1, "echo", &json!({}))).await.status(), 401);
+    client.revoke("unknown", &[]).await;
+    client.revoke("unknown", &[("client_id", None)]).await;
+    client.authorize(&[("client_id", None)]).await;
+    let expected = Counts {
+        authorizations: 2,
+        registrations: 1,
+        code_exchanges: 1,
+        refreshes: 1,
+        refreshes_refused: 1,
+        families_revoked: 1,
+        mcp_ok: 1,
+        mcp_unauthorized: 1,
+        revocations: 1,
+    };
+    assert_eq!(server.counts(), expected);
 }

@@ -33,6 +33,7 @@ fn refusal(code: &'static str, description: impl Into<String>) -> Refusal {
 
 /// `GET /authorize` (RFC 6749 §4.1.1).
 pub(crate) async fn authorize(State(state): State<Shared>, RawQuery(query): RawQuery) -> Response {
+    state.count(|counts| counts.authorizations += 1);
     let parameters = Parameters::parse(query.unwrap_or_default().as_bytes());
     let redirect_uri = match judged_redirect_uri(&state, &parameters) {
         Ok(uri) => uri,

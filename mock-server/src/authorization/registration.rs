@@ -118,6 +118,7 @@ fn accepted(state: &ServerState, headers: &HeaderMap, body: &[u8]) -> Result<Val
         state.remember_secret(secret);
     }
     state.records().add_client(client);
+    state.count(|counts| counts.registrations += 1);
     Ok(document)
 }
 

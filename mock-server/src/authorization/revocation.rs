@@ -25,7 +25,10 @@ pub(crate) async fn revoke(
         return StatusCode::NOT_FOUND.into_response();
     }
     let answer = match revoked(&state, query.as_deref(), &headers, &body) {
-        Ok(()) => StatusCode::OK.into_response(),
+        Ok(()) => {
+            state.count(|counts| counts.revocations += 1);
+            StatusCode::OK.into_response()
+        }
         Err(refusal) => refusal.response(&state),
     };
     ([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], answer).into_response()

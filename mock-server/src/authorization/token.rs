@@ -46,9 +46,15 @@ pub(crate) async fn token(
 
 fn answer(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
     let form = Parameters::of_body(query, headers, body)?;
+    let answer = granted(state, headers, &form);
+    state.count(|counts| counts.token_answered(form.get("grant_type"), answer.is_ok()));
+    answer
+}
+
+fn granted(state: &ServerState, headers: &HeaderMap, form: &Parameters) -> Result<Value, Refusal> {
     // One lock for the whole request: two that present the same code or token must not both win.
     let mut records = state.records();
-    let client = authenticated(&records, headers, &form).map_err(|fault| unauthenticated(state, fault, headers))?;
+    let client = authenticated(&records, headers, form).map_err(|fault| unauthenticated(state, fault, headers))?;
     match form.get("grant_type") {
         Some("refresh_token") if state.has(Fault::UnauthorizedClient) => {
             Err(refusal("unauthorized_client", "the client may not refresh"))
@@ -56,8 +62,8 @@ fn answer(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &
         Some(grant @ ("authorization_code" | "refresh_token")) if !client.may_use(grant) => {
             Err(refusal("unauthorized_client", format!("the client did not register the grant type {grant}")))
         }
-        Some("authorization_code") => redeem_code(state, &mut records, &client, &form),
-        Some("refresh_token") => refresh(state, &mut records, &client, &form),
+        Some("authorization_code") => redeem_code(state, &mut records, &client, form),
+        Some("refresh_token") => refresh(state, &mut records, &client, form),
         Some(other) => Err(refusal("unsupported_grant_type", format!("the grant type {other} is not supported"))),
         None => Err(refusal("invalid_request", "grant_type is missing")),
     }
