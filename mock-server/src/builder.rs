@@ -148,6 +148,13 @@ impl MockServerBuilder {
         self
     }
 
+    /// Lets `initialize` wait before it is answered (default: no delay).
+    #[must_use]
+    pub fn initialize_delay(mut self, delay: Duration) -> Self {
+        self.settings.initialize_delay = delay;
+        self
+    }
+
     /// Adds something that is wrong on purpose.
     #[must_use]
     pub fn fault(mut self, fault: Fault) -> Self {

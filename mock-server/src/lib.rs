@@ -9,6 +9,7 @@ mod delay;
 mod faults;
 mod log;
 mod mcp;
+mod port;
 mod random;
 mod router;
 mod server;

@@ -1,35 +1,27 @@
 //! A running server: its start, its end, and the door through which a test looks at it and changes it.
-//! Connections live in one task; when that ends, so do they. Paths are in `router.rs`.
+//! Its connections are in `port.rs`, its paths in `router.rs`.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpListener;
 
 use crate::authorization::jwt::{KeyError, SigningKey};
 use crate::authorization::records::Ended;
 use crate::builder::MockServerBuilder;
 use crate::counts::Counts;
 use crate::faults::Fault;
-use crate::faults::answer::NoAnswer;
 use crate::log::{Endpoint, Seen};
+use crate::port::Port;
 use crate::router::router;
 use crate::settings::Settings;
 use crate::state::{ServerState, Shared};
 
 /// A running server; dropping it stops it and closes its connections.
 pub struct MockServer {
-    address: SocketAddr,
     state: Shared,
-    connections: JoinHandle<()>,
+    port: Port,
 }
 
 /// Why a server did not start.
@@ -61,8 +53,8 @@ impl MockServer {
         let listener = TcpListener::bind(wanted).await.map_err(not_listening)?;
         let address = listener.local_addr().map_err(not_listening)?;
         let state = Arc::new(ServerState::new(settings, format!("http://{address}"), SigningKey::generate()?));
-        let connections = tokio::spawn(serve(listener, router(state.clone())));
-        Ok(MockServer { address, state, connections })
+        let port = Port::open(listener, router(state.clone())).map_err(not_listening)?;
+        Ok(MockServer { state, port })
     }
 
     /// The MCP endpoint: `http://127.0.0.1:PORT/mcp`.
@@ -80,7 +72,7 @@ impl MockServer {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// Every HTTP request seen so far, in order of arrival; with a `log_limit`, the last of them.
@@ -177,58 +169,21 @@ impl MockServer {
     }
 
     /// Stops; when it returns, the port is free and every connection is closed.
-    pub async fn stop(mut self) {
-        self.connections.abort();
-        // The only error is the cancellation just asked for.
-        let _ = (&mut self.connections).await;
+    pub async fn stop(self) {
+        self.port.close().await;
     }
-}
 
-impl Drop for MockServer {
-    fn drop(&mut self) {
-        self.connections.abort();
+    /// Goes away as a server that is down: connections end and new ones are refused, until [`MockServer::resume`].
+    /// Nothing is forgotten. When it returns, every connection is closed; the port is given to nobody who asks for a free one.
+    pub async fn pause(&self) {
+        self.port.close().await;
     }
-}
 
-/// Accepts until aborted; the set of connections goes down with it.
-async fn serve(listener: TcpListener, router: Router) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
-                    // Most often out of file descriptors: trying again at once would only burn time.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            },
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
-        }
-    }
-}
-
-/// Why a connection ends without an answer: a fault wants it so.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is lost on purpose")]
-struct NothingSent;
-
-async fn connection(stream: TcpStream, router: Router) {
-    // Small events must not wait for a full packet.
-    let _ = stream.set_nodelay(true);
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request| {
-        let response = router.call(request);
-        async move {
-            let Ok(response) = response.await;
-            // An error makes hyper close the connection without a byte.
-            if response.extensions().get::<NoAnswer>().is_some() { Err(NothingSent) } else { Ok(response) }
-        }
-    });
-    let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended");
+    /// Comes back on the same port; nothing changes if it was not away. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`]: the system does not give the port back.
+    pub fn resume(&self) -> Result<(), StartError> {
+        self.port.reopen().map_err(|source| StartError::Listen { address: self.address(), source })
     }
 }

@@ -133,6 +133,8 @@ pub struct Settings {
     pub body_limit: usize,
     /// How long a request may wait for the head of its response before it gets 503.
     pub request_timeout: Duration,
+    /// How long `initialize` waits before it is answered.
+    pub initialize_delay: Duration,
     /// What is wrong on purpose, from the start.
     pub faults: Vec<Fault>,
 }
@@ -161,6 +163,7 @@ impl Default for Settings {
             log_limit: None,
             body_limit: 80 * 1024 * 1024,
             request_timeout: Duration::from_secs(600),
+            initialize_delay: Duration::ZERO,
             faults: Vec::new(),
         }
     }

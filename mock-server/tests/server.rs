@@ -1,6 +1,7 @@
 //! The server as an object: its start, its end, its log.
 
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use mcp_mock_server::{Counts, Endpoint, MockServer, StartError};
 use reqwest::Method;
@@ -26,6 +27,36 @@ async fn after_stop_the_port_is_free_and_streams_are_closed() {
     assert!(stream.text().await.is_err());
     assert!(client.post("{}").send().await.is_err());
     MockServer::builder().listen(address).start().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_paused_server_refuses_connections_and_comes_back_as_it_was() {
+    let server = MockServer::builder().start().await.unwrap();
+    let mut client = Client::initialized(&server).await;
+    let stream = client.request(Method::GET).header("accept", "text/event-stream").send().await.unwrap();
+    for _ in 0..2 {
+        server.pause().await;
+        assert!(client.post("{}").send().await.unwrap_err().is_connect());
+    }
+    assert!(stream.text().await.is_err());
+    for _ in 0..2 {
+        server.resume().unwrap();
+        client.call("echo", &json!({})).await;
+        client.refreshed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_handshake_delays_nothing_else() {
+    let delay = Duration::from_millis(60);
+    let server = MockServer::builder().protected(false).initialize_delay(delay).start().await.unwrap();
+    let mut client = Client::new(&server);
+    let begun = Instant::now();
+    client.initialize().await;
+    assert!(begun.elapsed() >= delay);
+    let begun = Instant::now();
+    client.call("echo", &json!({})).await;
+    assert!(begun.elapsed() < delay);
 }
 
 #[tokio::test]

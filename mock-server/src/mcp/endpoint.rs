@@ -69,7 +69,10 @@ async fn post(state: &Shared, claims: Option<Claims>, headers: &HeaderMap, body:
     });
     match opening {
         Some(_) if batch => return Err(Refusal::InitializeInBatch),
-        Some(request) => return initialize(state, claims.as_ref(), request),
+        Some(request) => {
+            tokio::time::sleep(state.settings.initialize_delay).await;
+            return initialize(state, claims.as_ref(), request);
+        }
         None => {}
     }
     let session = session(state, claims.as_ref(), headers)?;

@@ -1,0 +1,137 @@
+//! The port, open or closed: connections are served while it is open; while it is closed clients are refused, yet it
+//! is held, so that the system gives it to nobody who asks for a free one. It knows nothing of what is served; paths are in `router.rs`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::faults::answer::NoAnswer;
+use crate::state::lock;
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// One port; dropping it closes it with all its connections.
+pub(crate) struct Port {
+    address: SocketAddr,
+    router: Router,
+    place: Mutex<Place>,
+}
+
+enum Place {
+    /// Served by a task that ends when its sender goes.
+    Open { _end: oneshot::Sender<()>, served: JoinHandle<()> },
+    /// Closed, and held by a socket that does not listen, if it could be had.
+    Closed(Option<TcpSocket>),
+}
+
+impl Port {
+    pub(crate) fn open(listener: TcpListener, router: Router) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let place = Mutex::new(served(listener, router.clone()));
+        Ok(Port { address, router, place })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes the port; when it returns, every connection is closed too.
+    pub(crate) async fn close(&self) {
+        let place = std::mem::replace(&mut *lock(&self.place), Place::Closed(None));
+        let held = match place {
+            Place::Closed(held) => held,
+            Place::Open { _end: end, served } => {
+                drop(end);
+                // A panic of the task would be the only error: then it has ended all the same.
+                let _ = served.await;
+                held(self.address).ok()
+            }
+        };
+        *lock(&self.place) = Place::Closed(held);
+    }
+
+    /// Opens the port again; nothing changes if it is open.
+    pub(crate) fn reopen(&self) -> io::Result<()> {
+        let mut place = lock(&self.place);
+        if let Place::Closed(socket) = &mut *place {
+            let socket = match socket.take() {
+                Some(socket) => socket,
+                None => held(self.address)?,
+            };
+            *place = served(socket.listen(BACKLOG)?, self.router.clone());
+        }
+        Ok(())
+    }
+}
+
+fn held(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Connections that just ended still count as users of the port. On Windows the option would let others in.
+    if cfg!(not(windows)) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+fn served(listener: TcpListener, router: Router) -> Place {
+    let (end, ended) = oneshot::channel();
+    Place::Open { _end: end, served: tokio::spawn(serve(listener, router, ended)) }
+}
+
+/// Accepts until the end; then the listener goes first, the connections after it.
+async fn serve(listener: TcpListener, router: Router, mut ended: oneshot::Receiver<()>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = &mut ended => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, router.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    // Most often out of file descriptors: trying again at once would only burn time.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+/// Why a connection ends without an answer: a fault wants it so.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is lost on purpose")]
+struct NothingSent;
+
+async fn connection(stream: TcpStream, router: Router) {
+    // Small events must not wait for a full packet.
+    let _ = stream.set_nodelay(true);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let response = router.call(request);
+        async move {
+            let Ok(response) = response.await;
+            // An error makes hyper close the connection without a byte.
+            if response.extensions().get::<NoAnswer>().is_some() { Err(NothingSent) } else { Ok(response) }
+        }
+    });
+    let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
