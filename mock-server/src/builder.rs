@@ -94,6 +94,13 @@ impl MockServerBuilder {
         self
     }
 
+    /// Lifetime of the secrets that registration gives (default: they do not expire).
+    #[must_use]
+    pub fn client_secret_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.client_secret_lifetime = Some(lifetime);
+        self
+    }
+
     /// Adds a client that was registered by hand; without a secret it is a public one.
     #[must_use]
     pub fn known_client(mut self, client_id: &str, secret: Option<&str>, redirect_uris: &[&str]) -> Self {

@@ -113,6 +113,8 @@ pub struct Settings {
     pub token_endpoint_auth_method: Option<AuthMethod>,
     /// Whether RFC 7591 registration is offered.
     pub registration: bool,
+    /// Lifetime of the secrets that registration gives; `None`: they do not expire.
+    pub client_secret_lifetime: Option<Duration>,
     /// The clients that were registered by hand.
     pub known_clients: Vec<KnownClient>,
     /// Whether a client may be known by the URL of its metadata document.
@@ -153,6 +155,7 @@ impl Default for Settings {
             server_metadata: true,
             token_endpoint_auth_method: None,
             registration: true,
+            client_secret_lifetime: None,
             known_clients: Vec::new(),
             client_metadata_documents: false,
             client_documents: BTreeMap::new(),

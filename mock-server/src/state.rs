@@ -132,6 +132,7 @@ fn known_client(settings: &Settings, known: &KnownClient) -> Client {
     Client {
         id: known.client_id.clone(),
         secret: known.secret.clone(),
+        secret_expires_at: None,
         auth_methods: methods.collect(),
         redirect_uris: known.redirect_uris.clone(),
         grant_types: ["authorization_code", "refresh_token"].map(str::to_owned).to_vec(),

@@ -63,6 +63,38 @@ mod of_a_forgotten_client {
     }
 }
 
+mod of_an_expired_client_secret {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::client::registration;
+
+    #[tokio::test]
+    async fn registration_says_when_the_secret_ends() {
+        let hour = Duration::from_secs(3600);
+        let server = MockServer::builder().client_secret_lifetime(hour).start().await.unwrap();
+        let end = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + hour;
+        for (method, expires) in [("client_secret_basic", true), ("client_secret_post", true), ("none", false)] {
+            let url = format!("{}/register", server.issuer());
+            let document = json_of(Client::new(&server).post_json(&url, &registration(method)).await).await;
+            let said = document.get("client_secret_expires_at").and_then(serde_json::Value::as_u64);
+            assert_eq!(said.is_some(), expires, "{method}");
+            assert!(said.is_none_or(|said| (0..=1).contains(&(said - end.as_secs()))), "{method}");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_invalid_client_at_the_token_endpoint_while_a_public_client_goes_on() {
+        let server = MockServer::builder().client_secret_lifetime(Duration::ZERO).start().await.unwrap();
+        let mut client = Client::new(&server);
+        client.register("client_secret_post").await;
+        let (code, secret) = (client.code().await, client.secret.clone());
+        let response = client.redeem(&code, &[("client_secret", secret.as_deref())]).await;
+        assert_eq!(refusal(response).await, refused(400, "invalid_client"));
+        Client::signed_in(&server).await;
+    }
+}
+
 #[tokio::test]
 async fn unauthorized_client() {
     let server = MockServer::builder().fault(Fault::UnauthorizedClient).start().await.unwrap();

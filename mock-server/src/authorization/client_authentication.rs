@@ -1,5 +1,7 @@
 //! Who asks at the token endpoint: client authentication by exactly a method that is the client's (RFC 6749 §2.3).
 
+use std::time::SystemTime;
+
 use aws_lc_rs::constant_time;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,6 +28,8 @@ pub(crate) enum AuthenticationFault {
     OtherMethod,
     #[error("the client secret is wrong")]
     WrongSecret,
+    #[error("the client secret has expired")]
+    ExpiredSecret,
 }
 
 /// What a request says of its client.
@@ -48,6 +52,9 @@ pub(crate) fn authenticated(
     }
     let (known, given) = (client.secret.as_deref().unwrap_or_default(), claimed.secret.unwrap_or_default());
     match constant_time::verify_slices_are_equal(known.as_bytes(), given.as_bytes()) {
+        Ok(()) if client.secret_expires_at.is_some_and(|end| end <= SystemTime::now()) => {
+            Err(AuthenticationFault::ExpiredSecret)
+        }
         Ok(()) => Ok(client.clone()),
         Err(_) => Err(AuthenticationFault::WrongSecret),
     }

@@ -60,6 +60,7 @@ pub(crate) fn judged(url: &str, document: &Value) -> Result<Client, DocumentFaul
     Ok(Client {
         id: parsed.client_id,
         secret: None,
+        secret_expires_at: None,
         auth_methods: vec![AuthMethod::None],
         redirect_uris: parsed.redirect_uris,
         grant_types: parsed.grant_types.unwrap_or_else(|| vec!["authorization_code".to_owned()]),

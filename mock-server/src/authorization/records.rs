@@ -15,6 +15,8 @@ use crate::settings::AuthMethod;
 pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) secret: Option<String>,
+    /// When the secret ends, if it does.
+    pub(crate) secret_expires_at: Option<SystemTime>,
     /// The ways in which it may prove itself.
     pub(crate) auth_methods: Vec<AuthMethod>,
     pub(crate) redirect_uris: Vec<String>,

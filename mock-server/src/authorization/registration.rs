@@ -112,7 +112,16 @@ fn accepted(state: &ServerState, headers: &HeaderMap, body: &[u8]) -> Result<Val
 
     let secret = if auth_method == AuthMethod::None { None } else { Some(random::token()?) };
     let id = format!("client-{}", random::token()?);
-    let client = Client { id, secret, auth_methods: vec![auth_method], redirect_uris, grant_types, dynamic: true };
+    let lifetime = state.settings.client_secret_lifetime.filter(|_| secret.is_some());
+    let client = Client {
+        id,
+        secret,
+        secret_expires_at: lifetime.map(|lifetime| SystemTime::now() + lifetime),
+        auth_methods: vec![auth_method],
+        redirect_uris,
+        grant_types,
+        dynamic: true,
+    };
     let document = information(&metadata, &client);
     if let Some(secret) = &client.secret {
         state.remember_secret(secret);
@@ -177,7 +186,7 @@ fn information(metadata: &Metadata, client: &Client) -> Value {
     document["client_id_issued_at"] = json!(seconds(SystemTime::now()));
     if let Some(secret) = &client.secret {
         document["client_secret"] = json!(secret);
-        document["client_secret_expires_at"] = json!(0);
+        document["client_secret_expires_at"] = json!(client.secret_expires_at.map_or(0, seconds));
     }
     document
 }
