@@ -8,11 +8,13 @@ use std::time::Duration;
 use crate::faults::Fault;
 use crate::server::{MockServer, StartError};
 use crate::settings::{Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};
+use crate::state::Known;
 
 /// Describes a server that is not started yet; made by [`MockServer::builder`].
 #[derive(Clone, Debug, Default)]
 pub struct MockServerBuilder {
     settings: Settings,
+    trusted: Vec<Known>,
 }
 
 impl MockServerBuilder {
@@ -70,6 +72,29 @@ impl MockServerBuilder {
     #[must_use]
     pub fn layout(mut self, layout: Layout) -> Self {
         self.settings.layout = layout;
+        self
+    }
+
+    /// The issuer that the resource metadata names, and whose tokens alone are taken (default: this server itself). They
+    /// are checked only if it is one that this server [trusts](Self::trusts).
+    #[must_use]
+    pub fn authorization_server(mut self, issuer: impl Into<String>) -> Self {
+        self.settings.authorization_server = Some(issuer.into());
+        self
+    }
+
+    /// Takes the key of another server and asks it about revoked tokens, while it runs; see
+    /// [`authorization_server`](Self::authorization_server).
+    #[must_use]
+    pub fn trusts(mut self, other: &MockServer) -> Self {
+        self.trusted.push(other.known_as());
+        self
+    }
+
+    /// Issues tokens for another resource too: its URL is taken as `resource` (RFC 8707) and becomes the audience.
+    #[must_use]
+    pub fn also_issues_for(mut self, resource: impl Into<String>) -> Self {
+        self.settings.also_issues_for.push(resource.into());
         self
     }
 
@@ -188,6 +213,6 @@ impl MockServerBuilder {
     /// # Errors
     /// [`StartError`]: the address cannot be had, or no signing key can be made.
     pub async fn start(self) -> Result<MockServer, StartError> {
-        MockServer::start(self.settings).await
+        MockServer::start(self.settings, self.trusted).await
     }
 }

@@ -16,7 +16,7 @@ use crate::log::{Endpoint, Seen};
 use crate::port::Port;
 use crate::router::router;
 use crate::settings::Settings;
-use crate::state::{ServerState, Shared};
+use crate::state::{Known, ServerState, Shared};
 
 /// A running server; dropping it stops it and closes its connections.
 pub struct MockServer {
@@ -47,12 +47,13 @@ impl MockServer {
         MockServerBuilder::default()
     }
 
-    pub(crate) async fn start(settings: Settings) -> Result<Self, StartError> {
+    pub(crate) async fn start(settings: Settings, trusted: Vec<Known>) -> Result<Self, StartError> {
         let wanted = settings.listen;
         let not_listening = |source| StartError::Listen { address: wanted, source };
         let listener = TcpListener::bind(wanted).await.map_err(not_listening)?;
         let address = listener.local_addr().map_err(not_listening)?;
         let state = Arc::new(ServerState::new(settings, format!("http://{address}"), SigningKey::generate()?));
+        trusted.into_iter().for_each(|other| state.trust(other));
         let port = Port::open(listener, router(state.clone())).map_err(not_listening)?;
         Ok(MockServer { state, port })
     }
@@ -124,6 +125,22 @@ impl MockServer {
         self.state.records().forget_clients();
     }
 
+    /// Changes the issuer that the resource metadata names and whose tokens alone are taken from now on; `None` is this
+    /// server itself. Tokens of the issuer before are `invalid_token`.
+    pub fn set_authorization_server(&self, issuer: Option<String>) {
+        self.state.set_authorization_server(issuer);
+    }
+
+    /// As [`MockServerBuilder::trusts`], while running: two servers may trust each other.
+    pub fn trust(&self, other: &MockServer) {
+        self.state.trust(other.known_as());
+    }
+
+    /// As [`MockServerBuilder::also_issues_for`], while running.
+    pub fn also_issue_for(&self, resource: impl Into<String>) {
+        self.state.also_issue_for(resource.into());
+    }
+
     /// Replaces all faults by this one, or by none.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.state.set_faults(fault.into_iter().collect());
@@ -166,6 +183,11 @@ impl MockServer {
         if let Err(waiting) = self.state.slow.wait_for(count).await {
             panic!("{count} calls of `slow` were awaited, {waiting} wait");
         }
+    }
+
+    /// How another server holds it: not any longer than it runs.
+    pub(crate) fn known_as(&self) -> Known {
+        Arc::downgrade(&self.state)
     }
 
     /// Stops; when it returns, the port is free and every connection is closed.

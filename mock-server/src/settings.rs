@@ -107,6 +107,10 @@ pub struct Settings {
     pub reply: ReplyForm,
     /// Where the authorization server is found.
     pub layout: Layout,
+    /// The issuer that the resource metadata names, and whose tokens are taken; `None`: this server itself.
+    pub authorization_server: Option<String>,
+    /// Other resources, by their URL, for which this server issues tokens too.
+    pub also_issues_for: Vec<String>,
     /// Whether RFC 8414 metadata is served.
     pub server_metadata: bool,
     /// The only method that registration grants; `None` offers all three.
@@ -152,6 +156,8 @@ impl Default for Settings {
             authorization_code_lifetime: Duration::from_secs(60),
             reply: ReplyForm::default(),
             layout: Layout::default(),
+            authorization_server: None,
+            also_issues_for: Vec::new(),
             server_metadata: true,
             token_endpoint_auth_method: None,
             registration: true,

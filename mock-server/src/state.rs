@@ -2,7 +2,7 @@
 //! It holds and hands out; the rules stand in `authorization/` and `mcp/`.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::authorization::client_metadata_document::{self, DocumentFault};
 use crate::authorization::jwt::SigningKey;
@@ -18,6 +18,9 @@ use crate::settings::{AuthMethod, KnownClient, Settings};
 /// How handlers hold the state.
 pub(crate) type Shared = Arc<ServerState>;
 
+/// How another server is held, whose tokens are taken: two that trust each other must not keep each other alive.
+pub(crate) type Known = Weak<ServerState>;
+
 /// One running server's state.
 pub(crate) struct ServerState {
     pub(crate) settings: Settings,
@@ -32,6 +35,11 @@ pub(crate) struct ServerState {
     pub(crate) token_delays: Option<Delays>,
     /// The client metadata documents that are none, by their URL.
     pub(crate) refused_documents: HashMap<String, DocumentFault>,
+    /// The issuer whose tokens are taken; none is ourselves.
+    authorization_server: Mutex<Option<String>>,
+    trusted: Mutex<Vec<Known>>,
+    /// Further resources that tokens are issued for.
+    resources: Mutex<Vec<String>>,
     faults: Mutex<Vec<Fault>>,
     counts: Mutex<Counts>,
     records: Mutex<Records>,
@@ -44,6 +52,9 @@ impl ServerState {
         let secrets = settings.known_clients.iter().filter_map(|client| client.secret.clone()).collect();
         ServerState {
             mcp_url: format!("{issuer}/mcp"),
+            authorization_server: Mutex::new(settings.authorization_server.clone()),
+            trusted: Mutex::new(Vec::new()),
+            resources: Mutex::new(settings.also_issues_for.clone()),
             faults: Mutex::new(settings.faults.clone()),
             token_delays: settings.token_delay.clone().map(|(range, seed)| Delays::new(range, seed)),
             log: Log::new(settings.log_limit),
@@ -73,6 +84,37 @@ impl ServerState {
 
     pub(crate) fn set_faults(&self, faults: Vec<Fault>) {
         *lock(&self.faults) = faults;
+    }
+
+    /// The issuer that the resource metadata names.
+    pub(crate) fn authorization_server(&self) -> String {
+        lock(&self.authorization_server).clone().unwrap_or_else(|| self.issuer.clone())
+    }
+
+    pub(crate) fn set_authorization_server(&self, issuer: Option<String>) {
+        *lock(&self.authorization_server) = issuer;
+    }
+
+    pub(crate) fn trust(&self, other: Known) {
+        lock(&self.trusted).push(other);
+    }
+
+    /// The server whose tokens the MCP endpoint takes: the one named, if it is ourselves or one that we trust and runs.
+    pub(crate) fn token_issuer(self: &Arc<Self>) -> Option<Shared> {
+        let named = self.authorization_server();
+        if named == self.issuer {
+            return Some(self.clone());
+        }
+        lock(&self.trusted).iter().filter_map(Weak::upgrade).find(|other| other.issuer == named)
+    }
+
+    pub(crate) fn also_issue_for(&self, resource: String) {
+        lock(&self.resources).push(resource);
+    }
+
+    /// Whether tokens are issued for this resource.
+    pub(crate) fn issues_for(&self, resource: &str) -> bool {
+        resource == self.mcp_url || lock(&self.resources).iter().any(|known| known == resource)
     }
 
     /// Our own error text; made evil by its fault.

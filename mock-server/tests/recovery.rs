@@ -191,3 +191,78 @@ mod of_the_token_endpoint {
         client.refreshed().await;
     }
 }
+
+mod of_another_issuer {
+    use super::*;
+
+    /// A client of `issuer` for the resource of `server`, signed in.
+    async fn signed_in(server: &MockServer, issuer: &MockServer) -> Client {
+        let mut client = Client::registered(issuer).await;
+        client.mcp_url = server.mcp_url();
+        let code = client.code().await;
+        let response = client.redeem(&code, &[]).await;
+        client.keep(response).await;
+        client
+    }
+
+    async fn named(server: &MockServer) -> serde_json::Value {
+        let url = format!("{}/.well-known/oauth-protected-resource/mcp", server.issuer());
+        json_of(Client::new(server).http.get(url).send().await.unwrap()).await["authorization_servers"].clone()
+    }
+
+    #[tokio::test]
+    async fn a_resource_may_change_its_issuer_and_take_that_ones_tokens_alone() {
+        let server = MockServer::builder().start().await.unwrap();
+        let other = MockServer::builder().also_issues_for(server.mcp_url()).start().await.unwrap();
+        server.trust(&other);
+        let before = Client::initialized(&server).await;
+        let mut after = signed_in(&server, &other).await;
+        assert_eq!(after.send(PING).await.status(), StatusCode::UNAUTHORIZED);
+        server.set_authorization_server(Some(other.issuer()));
+        assert_eq!(named(&server).await, serde_json::json!([other.issuer()]));
+        after.initialize().await;
+        after.refreshed().await;
+        assert_eq!(after.send(PING).await.status(), StatusCode::OK);
+        assert_eq!(before.send(PING).await.status(), StatusCode::UNAUTHORIZED);
+        other.expire_access_tokens();
+        let response = after.send(PING).await;
+        assert!(response.headers()["www-authenticate"].to_str().unwrap().contains("expired"));
+        server.set_authorization_server(None);
+        assert_eq!(named(&server).await, serde_json::json!([server.issuer()]));
+        assert_eq!(before.send(PING).await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_resource_may_have_another_issuer_from_the_start() {
+        let issuer = MockServer::builder().start().await.unwrap();
+        let builder = MockServer::builder().authorization_server(issuer.issuer()).trusts(&issuer);
+        let server = builder.start().await.unwrap();
+        issuer.also_issue_for(server.mcp_url());
+        assert_eq!(signed_in(&server, &issuer).await.initialize().await["id"], 0);
+        let own = Client::signed_in(&issuer).await.access_token.unwrap();
+        let response = Client::new(&server).post(PING).bearer_auth(own).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        drop(issuer);
+        let response = Client::new(&server).post(PING).bearer_auth("any").send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_is_named_but_not_trusted_lets_nobody_in() {
+        let server = MockServer::builder().start().await.unwrap();
+        let other = MockServer::builder().also_issues_for(server.mcp_url()).start().await.unwrap();
+        server.set_authorization_server(Some(other.issuer()));
+        let client = signed_in(&server, &other).await;
+        assert_eq!(client.send(PING).await.status(), StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn who_was_not_asked_to_issues_for_no_other_resource() {
+        let server = MockServer::builder().start().await.unwrap();
+        let other = MockServer::builder().start().await.unwrap();
+        let mut client = Client::registered(&other).await;
+        client.mcp_url = server.mcp_url();
+        let answer = crate::client::parameters_of(&client.authorize(&[]).await);
+        assert_eq!(answer["error"], "invalid_target");
+    }
+}

@@ -120,7 +120,7 @@ fn judged_challenge(parameters: &Parameters) -> Result<&str, Refusal> {
 /// RFC 8707 §2: demanded unless the layout is older than the demand.
 fn judged_resource(state: &ServerState, resource: Option<&str>) -> Result<Option<String>, Refusal> {
     match resource {
-        Some(resource) if resource == state.mcp_url => Ok(Some(resource.to_owned())),
+        Some(resource) if state.issues_for(resource) => Ok(Some(resource.to_owned())),
         Some(resource) => Err(refusal("invalid_target", format!("the resource is {}, not {resource}", state.mcp_url))),
         None if state.settings.layout == Layout::Authorization2025_03_26 => Ok(None),
         None => Err(refusal("invalid_target", format!("resource is missing: it must be {}", state.mcp_url))),

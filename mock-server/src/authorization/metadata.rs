@@ -27,7 +27,7 @@ pub(crate) async fn protected_resource(State(state): State<Shared>) -> Response 
     let resource = if state.has(Fault::WrongResource) { format!("{ELSEWHERE}/mcp") } else { state.mcp_url.clone() };
     Json(json!({
         "resource": resource,
-        "authorization_servers": [state.issuer],
+        "authorization_servers": [state.authorization_server()],
         "scopes_supported": state.settings.resource_scopes(),
         "bearer_methods_supported": ["header"],
         "resource_name": "Mock MCP server",

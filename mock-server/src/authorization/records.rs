@@ -134,6 +134,11 @@ impl Records {
         FamilyId(self.families.len() - 1)
     }
 
+    /// The resource that a family is for, if the authorization named one.
+    pub(crate) fn resource_of(&self, id: FamilyId) -> Option<&str> {
+        self.families.get(id.0)?.resource.as_deref()
+    }
+
     /// Ends every token of the family.
     pub(crate) fn revoke_family(&mut self, id: FamilyId) {
         if let Some(family) = self.families.get_mut(id.0) {

@@ -162,7 +162,7 @@ fn issue(
     let jti = random::token().map_err(server_error)?;
     let claims = Claims {
         iss: state.issuer.clone(),
-        aud: state.mcp_url.clone(),
+        aud: records.resource_of(family).unwrap_or(&state.mcp_url).to_owned(),
         sub: PERSON.0.to_owned(),
         client_id: client.id.clone(),
         scope: scope.to_string(),

@@ -11,7 +11,7 @@ use crate::authorization::records::Ended;
 use crate::authorization::scope::Scope;
 use crate::faults::Fault;
 use crate::settings::{Layout, MCP_SCOPE};
-use crate::state::ServerState;
+use crate::state::{ServerState, Shared};
 
 /// Why a request is not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,11 +37,7 @@ pub(crate) enum Denial {
 }
 
 /// The token's claims; `None` on an unprotected server.
-pub(crate) fn admitted(
-    state: &ServerState,
-    headers: &HeaderMap,
-    query: Option<&str>,
-) -> Result<Option<Claims>, Denial> {
+pub(crate) fn admitted(state: &Shared, headers: &HeaderMap, query: Option<&str>) -> Result<Option<Claims>, Denial> {
     if !state.settings.protected {
         return Ok(None);
     }
@@ -54,13 +50,14 @@ pub(crate) fn admitted(
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Denial::OtherScheme);
     }
-    let claims = state.key.verify(token, &state.issuer, &state.mcp_url).map_err(|fault| match fault {
+    let issuer = state.token_issuer().ok_or(Denial::Issuer)?;
+    let claims = issuer.key.verify(token, &issuer.issuer, &state.mcp_url).map_err(|fault| match fault {
         TokenFault::Expired => Denial::Expired,
         TokenFault::Issuer => Denial::Issuer,
         TokenFault::Audience => Denial::Audience,
         TokenFault::Invalid => Denial::Invalid,
     })?;
-    match state.records().access_token_end(&claims.jti) {
+    match issuer.records().access_token_end(&claims.jti) {
         Some(Ended::Revoked) => return Err(Denial::Revoked),
         Some(Ended::Expired) => return Err(Denial::Expired),
         None => {}

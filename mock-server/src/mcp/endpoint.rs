@@ -47,7 +47,7 @@ pub(crate) async fn mcp(
     served.unwrap_or_else(|refusal| refusal.response(&state))
 }
 
-fn admitted(state: &ServerState, query: Option<&str>, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
+fn admitted(state: &Shared, query: Option<&str>, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
     if headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes() != state.issuer.as_bytes()) {
         return Err(Refusal::ForeignOrigin);
     }
