@@ -32,6 +32,14 @@ impl MockServerBuilder {
         self
     }
 
+    /// When access tokens really end, while `expires_in` goes on saying the lifetime (default: as said). To end all of
+    /// them at one moment there is [`MockServer::expire_access_tokens`].
+    #[must_use]
+    pub fn access_token_ttl_override(mut self, lifetime: Duration) -> Self {
+        self.settings.access_token_ttl_override = Some(lifetime);
+        self
+    }
+
     /// Lifetime of each refresh token (default 30 days).
     #[must_use]
     pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {

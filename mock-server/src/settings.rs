@@ -95,6 +95,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Lifetime of access tokens; `expires_in` says its whole seconds.
     pub access_token_lifetime: Duration,
+    /// When access tokens really end, whatever `expires_in` says; `None`: as said.
+    pub access_token_ttl_override: Option<Duration>,
     /// Lifetime of each refresh token, from its own issue on.
     pub refresh_token_lifetime: Duration,
     /// How long a used refresh token still gives its successor again; zero: not at all, it ends its family.
@@ -150,6 +152,7 @@ impl Default for Settings {
         Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             access_token_lifetime: Duration::from_secs(3600),
+            access_token_ttl_override: None,
             refresh_token_lifetime: Duration::from_secs(30 * 24 * 3600),
             refresh_grace: Duration::ZERO,
             token_delay: None,

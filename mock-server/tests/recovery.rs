@@ -192,6 +192,22 @@ mod of_the_token_endpoint {
     }
 }
 
+mod of_an_expired_access_token {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_may_end_before_the_time_that_was_said() {
+        let builder = MockServer::builder().access_token_lifetime(Duration::from_secs(62));
+        let server = builder.access_token_ttl_override(Duration::ZERO).start().await.unwrap();
+        let client = Client::signed_in(&server).await;
+        let token = client.refresh_token.clone().unwrap();
+        assert_eq!(json_of(client.refresh(&token, &[]).await).await["expires_in"], 62);
+        let response = client.send(PING).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert!(response.headers()["www-authenticate"].to_str().unwrap().contains("expired"));
+    }
+}
+
 mod of_another_issuer {
     use super::*;
 

@@ -174,7 +174,8 @@ fn issue(
         email: PERSON.2.to_owned(),
     };
     let access_token = state.key.sign(&claims).map_err(server_error)?;
-    records.add_access_token(jti, family, now + lifetime);
+    let real = state.settings.access_token_ttl_override.unwrap_or(lifetime);
+    records.add_access_token(jti, family, now + real);
     state.remember_secret(&access_token);
     let mut document = json!({
         "access_token": access_token,
