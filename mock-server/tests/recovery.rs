@@ -208,6 +208,22 @@ mod of_an_expired_access_token {
     }
 }
 
+#[tokio::test]
+async fn expired_token_kills_refresh() {
+    let server = MockServer::builder().fault(Fault::ExpiredTokenKillsRefresh).start().await.unwrap();
+    let mut client = Client::signed_in(&server).await;
+    let mut other = Client::signed_in(&server).await;
+    client.refreshed().await;
+    server.expire_access_tokens();
+    // Who refreshes first loses nothing; who shows the old token first, does.
+    other.refreshed().await;
+    assert_eq!(client.send(PING).await.status(), StatusCode::UNAUTHORIZED);
+    let token = client.refresh_token.clone().unwrap();
+    assert_eq!(refusal(client.refresh(&token, &[]).await).await, refused(400, "invalid_grant"));
+    other.refreshed().await;
+    assert_eq!(server.families_revoked(), 0);
+}
+
 mod of_another_issuer {
     use super::*;
 

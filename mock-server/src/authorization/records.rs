@@ -64,6 +64,8 @@ pub(crate) struct Family {
     pub(crate) scope: Scope,
     pub(crate) resource: Option<String>,
     revoked: bool,
+    /// Whether its refresh tokens alone have ended.
+    unrefreshable: bool,
 }
 
 /// Why an access token no longer counts.
@@ -130,7 +132,7 @@ impl Records {
     }
 
     pub(crate) fn start_family(&mut self, client_id: String, scope: Scope, resource: Option<String>) -> FamilyId {
-        self.families.push(Family { client_id, scope, resource, revoked: false });
+        self.families.push(Family { client_id, scope, resource, revoked: false, unrefreshable: false });
         FamilyId(self.families.len() - 1)
     }
 
@@ -179,7 +181,7 @@ impl Records {
             }
             return Err(RefreshFault::Reused);
         }
-        if token.revoked || family.revoked {
+        if token.revoked || family.revoked || family.unrefreshable {
             return Err(RefreshFault::Unknown);
         }
         if token.expires_at <= SystemTime::now() {
@@ -200,8 +202,10 @@ impl Records {
     pub(crate) fn given_again(&self, text: &str, client: &str, grace: Duration) -> Option<(&Family, &Value)> {
         let token = self.refresh.get(text).filter(|token| !token.revoked)?;
         let (at, answer) = token.successor.as_ref()?;
-        let family =
-            self.families.get(token.family.0).filter(|family| !family.revoked && family.client_id == client)?;
+        let family = self.families.get(token.family.0).filter(|family| family.client_id == client)?;
+        if family.revoked || family.unrefreshable {
+            return None;
+        }
         // A clock that went backwards makes it recent.
         (at.elapsed().unwrap_or_default() < grace).then_some((family, answer))
     }
@@ -227,6 +231,14 @@ impl Records {
     pub(crate) fn end_refresh_tokens(&mut self) {
         for token in self.refresh.values_mut() {
             token.revoked = true;
+        }
+    }
+
+    /// Ends the refresh tokens of the family that an access token belongs to.
+    pub(crate) fn end_refresh_tokens_beside(&mut self, jti: &str) {
+        let id = self.access.get(jti).map(|token| token.family);
+        if let Some(family) = id.and_then(|id| self.families.get_mut(id.0)) {
+            family.unrefreshable = true;
         }
     }
 

@@ -51,22 +51,32 @@ pub(crate) fn admitted(state: &Shared, headers: &HeaderMap, query: Option<&str>)
         return Err(Denial::OtherScheme);
     }
     let issuer = state.token_issuer().ok_or(Denial::Issuer)?;
-    let claims = issuer.key.verify(token, &issuer.issuer, &state.mcp_url).map_err(|fault| match fault {
-        TokenFault::Expired => Denial::Expired,
+    let claims = issuer.key.read(token, &issuer.issuer, Some(&state.mcp_url)).map_err(|fault| match fault {
         TokenFault::Issuer => Denial::Issuer,
         TokenFault::Audience => Denial::Audience,
         TokenFault::Invalid => Denial::Invalid,
     })?;
-    match issuer.records().access_token_end(&claims.jti) {
-        Some(Ended::Revoked) => return Err(Denial::Revoked),
-        Some(Ended::Expired) => return Err(Denial::Expired),
-        None => {}
-    }
+    judge_end(state, &issuer, &claims)?;
     if state.has(Fault::RejectsEveryToken) {
         return Err(Denial::Invalid);
     }
     has_scope(&claims, MCP_SCOPE)?;
     Ok(Some(claims))
+}
+
+/// Whether the token counts still; revoked or expired, by its own time or by its issuer's records.
+fn judge_end(state: &ServerState, issuer: &ServerState, claims: &Claims) -> Result<(), Denial> {
+    let mut records = issuer.records();
+    match records.access_token_end(&claims.jti) {
+        Some(Ended::Revoked) => Err(Denial::Revoked),
+        None if !claims.have_expired() => Ok(()),
+        Some(Ended::Expired) | None => {
+            if state.has(Fault::ExpiredTokenKillsRefresh) {
+                records.end_refresh_tokens_beside(&claims.jti);
+            }
+            Err(Denial::Expired)
+        }
+    }
 }
 
 /// Whether the token is good for this scope.
