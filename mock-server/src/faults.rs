@@ -45,6 +45,7 @@ faults! {
     StreamCut, "stream-cut", "the event stream of a reply ends before its response (initialize is spared)";
     Mcp503, "mcp-503", "the MCP endpoint answers 503";
     ExpiredTokenKillsRefresh, "expired-token-kills-refresh", "who shows an expired access token loses the refresh token that came with it";
+    StepUpInVain, "step-up-in-vain", "a tool that needs a further scope is refused with insufficient_scope although the token has it";
     RejectsEveryToken, "rejects-every-token", "the MCP endpoint answers 401 to fresh tokens too";
     RedirectMcp, "redirect-mcp", "the MCP endpoint redirects (307) to another origin";
     PrettyJson, "pretty-json", "JSON bodies are printed over several lines";

@@ -215,13 +215,63 @@ async fn expired_token_kills_refresh() {
     let mut other = Client::signed_in(&server).await;
     client.refreshed().await;
     server.expire_access_tokens();
-    // Who refreshes first loses nothing; who shows the old token first, does.
+    // Who refreshes first loses nothing, also by the old token; who shows it before, does.
+    let old = other.access_token.clone().unwrap();
     other.refreshed().await;
+    let late = Client::new(&server).post(PING).bearer_auth(old).send().await.unwrap();
+    assert_eq!(late.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(client.send(PING).await.status(), StatusCode::UNAUTHORIZED);
     let token = client.refresh_token.clone().unwrap();
     assert_eq!(refusal(client.refresh(&token, &[]).await).await, refused(400, "invalid_grant"));
     other.refreshed().await;
     assert_eq!(server.families_revoked(), 0);
+}
+
+mod of_a_scope_that_is_too_narrow {
+    use super::*;
+    use crate::client::{parameters_of, tool_call};
+
+    fn call() -> String {
+        tool_call(1, "get_weather", &serde_json::json!({ "city": "Oslo" }))
+    }
+
+    async fn challenge(client: &Client) -> String {
+        let response = client.send(call()).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        response.headers()["www-authenticate"].to_str().unwrap().to_owned()
+    }
+
+    /// Signs in again for both scopes.
+    async fn step_up(client: &mut Client) {
+        let response = client.authorize(&[("scope", Some("mcp:tools weather:read"))]).await;
+        let code = parameters_of(&response)["code"].clone();
+        let document = json_of(client.redeem(&code, &[]).await).await;
+        assert_eq!(document["scope"], "mcp:tools weather:read");
+        client.access_token = document["access_token"].as_str().map(str::to_owned);
+        client.refresh_token = document["refresh_token"].as_str().map(str::to_owned);
+    }
+
+    #[tokio::test]
+    async fn the_challenge_names_the_scope_and_the_union_of_both_is_issued_and_kept() {
+        let server = MockServer::builder().tool_scope("get_weather", "weather:read").start().await.unwrap();
+        let mut client = Client::initialized(&server).await;
+        let challenge = challenge(&client).await;
+        assert!(challenge.contains("error=\"insufficient_scope\"") && challenge.contains("scope=\"weather:read\""));
+        step_up(&mut client).await;
+        assert_eq!(client.send(call()).await.status(), StatusCode::OK);
+        client.refreshed().await;
+        assert_eq!(client.send(call()).await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn step_up_in_vain() {
+        let builder = MockServer::builder().tool_scope("get_weather", "weather:read").fault(Fault::StepUpInVain);
+        let server = builder.start().await.unwrap();
+        let mut client = Client::initialized(&server).await;
+        step_up(&mut client).await;
+        assert!(challenge(&client).await.contains("scope=\"weather:read\""));
+        assert_eq!(client.send(PING).await.status(), StatusCode::OK);
+    }
 }
 
 mod of_another_issuer {

@@ -64,8 +64,6 @@ pub(crate) struct Family {
     pub(crate) scope: Scope,
     pub(crate) resource: Option<String>,
     revoked: bool,
-    /// Whether its refresh tokens alone have ended.
-    unrefreshable: bool,
 }
 
 /// Why an access token no longer counts.
@@ -87,6 +85,7 @@ struct AccessToken {
     family: FamilyId,
     expires_at: SystemTime,
     ended: Option<Ended>,
+    beside: Option<String>,
 }
 
 struct RefreshToken {
@@ -132,7 +131,7 @@ impl Records {
     }
 
     pub(crate) fn start_family(&mut self, client_id: String, scope: Scope, resource: Option<String>) -> FamilyId {
-        self.families.push(Family { client_id, scope, resource, revoked: false, unrefreshable: false });
+        self.families.push(Family { client_id, scope, resource, revoked: false });
         FamilyId(self.families.len() - 1)
     }
 
@@ -148,8 +147,15 @@ impl Records {
         }
     }
 
-    pub(crate) fn add_access_token(&mut self, jti: String, family: FamilyId, expires_at: SystemTime) {
-        self.access.insert(jti, AccessToken { family, expires_at, ended: None });
+    /// Adds an access token, and the refresh token that is issued beside it.
+    pub(crate) fn add_access_token(
+        &mut self,
+        jti: String,
+        family: FamilyId,
+        expires_at: SystemTime,
+        beside: Option<String>,
+    ) {
+        self.access.insert(jti, AccessToken { family, expires_at, ended: None, beside });
     }
 
     /// `None` while the token counts.
@@ -181,7 +187,7 @@ impl Records {
             }
             return Err(RefreshFault::Reused);
         }
-        if token.revoked || family.revoked || family.unrefreshable {
+        if token.revoked || family.revoked {
             return Err(RefreshFault::Unknown);
         }
         if token.expires_at <= SystemTime::now() {
@@ -202,10 +208,8 @@ impl Records {
     pub(crate) fn given_again(&self, text: &str, client: &str, grace: Duration) -> Option<(&Family, &Value)> {
         let token = self.refresh.get(text).filter(|token| !token.revoked)?;
         let (at, answer) = token.successor.as_ref()?;
-        let family = self.families.get(token.family.0).filter(|family| family.client_id == client)?;
-        if family.revoked || family.unrefreshable {
-            return None;
-        }
+        let family =
+            self.families.get(token.family.0).filter(|family| !family.revoked && family.client_id == client)?;
         // A clock that went backwards makes it recent.
         (at.elapsed().unwrap_or_default() < grace).then_some((family, answer))
     }
@@ -234,11 +238,11 @@ impl Records {
         }
     }
 
-    /// Ends the refresh tokens of the family that an access token belongs to.
-    pub(crate) fn end_refresh_tokens_beside(&mut self, jti: &str) {
-        let id = self.access.get(jti).map(|token| token.family);
-        if let Some(family) = id.and_then(|id| self.families.get_mut(id.0)) {
-            family.unrefreshable = true;
+    /// Ends the refresh token that was issued together with an access token.
+    pub(crate) fn end_refresh_token_beside(&mut self, jti: &str) {
+        let beside = self.access.get(jti).and_then(|token| token.beside.as_ref());
+        if let Some(token) = beside.and_then(|text| self.refresh.get_mut(text)) {
+            token.revoked = true;
         }
     }
 

@@ -174,8 +174,6 @@ fn issue(
         email: PERSON.2.to_owned(),
     };
     let access_token = state.key.sign(&claims).map_err(server_error)?;
-    let real = state.settings.access_token_ttl_override.unwrap_or(lifetime);
-    records.add_access_token(jti, family, now + real);
     state.remember_secret(&access_token);
     let mut document = json!({
         "access_token": access_token,
@@ -183,11 +181,15 @@ fn issue(
         "expires_in": lifetime.as_secs(),
         "scope": scope.to_string(),
     });
+    let mut beside = None;
     if client.may_use("refresh_token") {
         let refresh_token = random::token().map_err(server_error)?;
         state.remember_secret(&refresh_token);
         records.add_refresh_token(refresh_token.clone(), family, state.settings.refresh_token_lifetime);
         document["refresh_token"] = json!(refresh_token);
+        beside = Some(refresh_token);
     }
+    let real = state.settings.access_token_ttl_override.unwrap_or(lifetime);
+    records.add_access_token(jti, family, now + real, beside);
     Ok(document)
 }

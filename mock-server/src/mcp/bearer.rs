@@ -72,7 +72,7 @@ fn judge_end(state: &ServerState, issuer: &ServerState, claims: &Claims) -> Resu
         None if !claims.have_expired() => Ok(()),
         Some(Ended::Expired) | None => {
             if state.has(Fault::ExpiredTokenKillsRefresh) {
-                records.end_refresh_tokens_beside(&claims.jti);
+                records.end_refresh_token_beside(&claims.jti);
             }
             Err(Denial::Expired)
         }

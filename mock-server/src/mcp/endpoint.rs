@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::authorization::jwt::Claims;
 use crate::faults::Fault;
-use crate::mcp::bearer;
+use crate::mcp::bearer::{self, Denial};
 use crate::mcp::message::{self, Answer, INVALID_REQUEST, Message, Request};
 use crate::mcp::methods::{self, Call, OwnedRequest};
 use crate::mcp::refusal::Refusal;
@@ -170,6 +170,9 @@ fn judge_scopes(state: &ServerState, claims: Option<&Claims>, requests: &[OwnedR
     for request in requests.iter().filter(|request| request.method == "tools/call") {
         let tool = tools::name_of(request.params.as_deref());
         if let Some(scope) = tool.and_then(|tool| state.settings.tool_scopes.get(&tool)) {
+            if state.has(Fault::StepUpInVain) {
+                return Err(Denial::InsufficientScope(scope.clone()).into());
+            }
             bearer::has_scope(claims, scope)?;
         }
     }
