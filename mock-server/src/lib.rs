@@ -15,6 +15,7 @@ mod router;
 mod server;
 mod settings;
 mod state;
+mod timed_out;
 
 pub use builder::MockServerBuilder;
 pub use counts::Counts;
@@ -22,3 +23,4 @@ pub use faults::{Fault, UnknownFault};
 pub use log::{Endpoint, Seen};
 pub use server::{MockServer, StartError};
 pub use settings::{Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};
+pub use timed_out::TimedOut;

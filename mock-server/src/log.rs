@@ -4,11 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::watch;
-
-/// How long [`Log::wait_for`] waits.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Which part of the server a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +62,8 @@ pub struct Seen {
     pub body: Vec<u8>,
     /// The response's status; 0 until the head of the response is ready, and for ever if none is sent.
     pub status: u16,
+    /// The response's headers; empty as long as the status is 0.
+    pub response_headers: HeaderMap,
     /// The decoded parameters: those of the query, then those of a form-encoded body.
     pub form: Vec<(String, String)>,
 }
@@ -80,6 +79,12 @@ impl Seen {
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The first header of the response with this name, if it is text.
+    #[must_use]
+    pub fn response_header(&self, name: &str) -> Option<&str> {
+        self.response_headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The first header of this name, if it is text.
@@ -125,12 +130,13 @@ impl Log {
         number
     }
 
-    /// Notes the status of a request, if it is still kept.
-    pub(crate) fn answered(&self, number: usize, status: u16) {
+    /// Notes the head of the response to a request, if that is still kept.
+    pub(crate) fn answered(&self, number: usize, status: StatusCode, headers: &HeaderMap) {
         self.entries.send_modify(|entries| {
             let index = number.checked_sub(entries.dropped);
             if let Some(request) = index.and_then(|index| entries.kept.get_mut(index)) {
-                request.status = status;
+                request.status = status.as_u16();
+                request.response_headers = headers.clone();
             }
         });
     }
@@ -144,24 +150,10 @@ impl Log {
         self.entries.borrow().counts.get(&endpoint).copied().unwrap_or_default()
     }
 
-    /// Waits until the list satisfies the condition; the error, after 20 s, is the list in short.
-    pub(crate) async fn wait_for(&self, condition: impl Fn(&[Seen]) -> bool) -> Result<(), String> {
+    /// Waits until the list satisfies the condition; whether it did within the time.
+    pub(crate) async fn wait_for(&self, time: Duration, condition: impl Fn(&[Seen]) -> bool) -> bool {
         let mut receiver = self.entries.subscribe();
         let happened = receiver.wait_for(|entries| condition(&entries.kept));
-        match tokio::time::timeout(PATIENCE, happened).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(self.in_short()),
-        }
+        matches!(tokio::time::timeout(time, happened).await, Ok(Ok(_)))
     }
-
-    fn in_short(&self) -> String {
-        let lines = self.entries.borrow().kept.iter().map(in_short).collect::<Vec<_>>();
-        lines.join("\n")
-    }
-}
-
-fn in_short(request: &Seen) -> String {
-    let body = String::from_utf8_lossy(&request.body);
-    let body = body.chars().take(120).collect::<String>();
-    format!("{} {} -> {} {body}", request.method, request.path_and_query, request.status)
 }

@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
@@ -66,6 +66,7 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
         headers: parts.headers.clone(),
         body: body.to_vec(),
         status: 0,
+        response_headers: HeaderMap::new(),
         form: parameters(parts.uri.query(), parts.headers.get(CONTENT_TYPE), &body),
     };
     for name in ["state", "code_verifier"] {
@@ -85,7 +86,7 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
     }
     let response = faults::body::altered(&state, &headers, response).await;
     if response.extensions().get::<NoAnswer>().is_none() {
-        state.log.answered(index, response.status().as_u16());
+        state.log.answered(index, response.status(), response.headers());
     }
     response
 }

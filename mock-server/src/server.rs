@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -17,6 +18,10 @@ use crate::port::Port;
 use crate::router::router;
 use crate::settings::Settings;
 use crate::state::{Known, ServerState, Shared};
+use crate::timed_out::TimedOut;
+
+/// How long [`MockServer::wait_for`] waits.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server; dropping it stops it and closes its connections.
 pub struct MockServer {
@@ -99,9 +104,20 @@ impl MockServer {
     /// # Panics
     /// After 20 s, with the log.
     pub async fn wait_for(&self, condition: impl Fn(&[Seen]) -> bool) {
-        if let Err(log) = self.state.log.wait_for(condition).await {
-            panic!("what was waited for did not happen; seen so far:\n{log}");
+        if let Err(timed_out) = self.try_wait_for(PATIENCE, condition).await {
+            panic!("{timed_out}");
         }
+    }
+
+    /// Waits until the log satisfies the condition, no longer than this.
+    ///
+    /// # Errors
+    /// [`TimedOut`], which shows the log with its secrets shortened.
+    pub async fn try_wait_for(&self, time: Duration, condition: impl Fn(&[Seen]) -> bool) -> Result<(), TimedOut> {
+        if self.state.log.wait_for(time, condition).await {
+            return Ok(());
+        }
+        Err(TimedOut::new(time, &self.state.log.kept(), &self.state.secrets()))
     }
 
     /// Every access token issued so far is refused from now on.

@@ -147,3 +147,30 @@ async fn the_numbers_tell_what_happened() {
     };
     assert_eq!(server.counts(), expected);
 }
+
+#[tokio::test]
+async fn who_waits_in_vain_is_shown_the_log_without_its_secrets() {
+    let server = MockServer::builder().start().await.unwrap();
+    let mut client = Client::initialized(&server).await;
+    client.refreshed().await;
+    client.authorize(&[]).await;
+    let time = Duration::from_millis(1);
+    assert!(server.try_wait_for(time, |seen| !seen.is_empty()).await.is_ok());
+    let timed_out = server.try_wait_for(time, <[_]>::is_empty).await.unwrap_err();
+    assert_eq!(timed_out.waited(), time);
+    for text in [timed_out.to_string(), format!("{timed_out:?}")] {
+        assert!(text.contains("POST /token -> 200 grant_type=refresh_token"));
+        for secret in server.issued_secrets() {
+            assert!(!text.contains(&secret), "{secret} in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_log_holds_the_headers_of_responses() {
+    let server = MockServer::builder().start().await.unwrap();
+    Client::new(&server).send("{}").await;
+    let log = server.log();
+    assert!(log[0].response_header("www-authenticate").unwrap().starts_with("Bearer "));
+    assert_eq!(log[0].response_headers.get_all("www-authenticate").iter().count(), 1);
+}
