@@ -181,6 +181,14 @@ impl MockServerBuilder {
         self
     }
 
+    /// Demands a token for `tools/call` only, as servers do whose tools may be listed by anyone (default: for everything).
+    /// A token that is sent must be good all the same.
+    #[must_use]
+    pub fn open_until_tools_call(mut self, open: bool) -> Self {
+        self.settings.open_until_tools_call = open;
+        self
+    }
+
     /// Demands a further scope for one tool; a token without it gets 403 `insufficient_scope`.
     #[must_use]
     pub fn tool_scope(mut self, tool: impl Into<String>, scope: impl Into<String>) -> Self {

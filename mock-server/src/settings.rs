@@ -133,6 +133,8 @@ pub struct Settings {
     pub approval: Approval,
     /// Whether the MCP endpoint demands a token.
     pub protected: bool,
+    /// Whether only `tools/call` demands a token: the handshake and the lists are open.
+    pub open_until_tools_call: bool,
     /// Tools that need a scope beyond `mcp:tools`, by name; the scope is then part of `scopes_supported`.
     pub tool_scopes: BTreeMap<String, String>,
     /// How many requests the log keeps, the last ones; `None` keeps all.
@@ -171,6 +173,7 @@ impl Default for Settings {
             revocation: true,
             approval: Approval::default(),
             protected: true,
+            open_until_tools_call: false,
             tool_scopes: BTreeMap::new(),
             log_limit: None,
             body_limit: 80 * 1024 * 1024,

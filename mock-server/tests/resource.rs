@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::client::{Client, parameters_of};
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+const LIST: &str = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#;
 
 fn challenge(response: &Response) -> String {
     response.headers()["www-authenticate"].to_str().unwrap().to_owned()
@@ -122,6 +123,27 @@ async fn an_unprotected_server_asks_for_nothing_and_has_no_metadata() {
         let url = format!("{}/.well-known/{path}", server.issuer());
         assert_eq!(client.http.get(url).send().await.unwrap().status(), StatusCode::NOT_FOUND, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_open_until_tools_call_demands_a_token_for_that_alone() {
+    let server = MockServer::builder().open_until_tools_call(true).start().await.unwrap();
+    let mut client = Client::new(&server);
+    client.initialize().await;
+    for open in [r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, PING, LIST] {
+        assert!(client.send(open).await.status().is_success(), "{open}");
+    }
+    let stream = client.request(Method::GET).header("accept", "text/event-stream").send().await.unwrap();
+    assert_eq!(stream.status(), StatusCode::OK);
+    let call = crate::client::tool_call(1, "get_user_profile", &json!({}));
+    let response = client.send(call.clone()).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(!challenge(&response).contains("error="));
+    let bad = client.post(LIST).bearer_auth("nonsense").send().await.unwrap();
+    assert_eq!(bad.status(), StatusCode::UNAUTHORIZED);
+    client.access_token = Client::signed_in(&server).await.access_token;
+    let profile = client.call("get_user_profile", &json!({})).await;
+    assert_eq!(profile["result"]["structuredContent"]["sub"], "alice");
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub(crate) async fn mcp(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let served = match admitted(&state, query.as_deref(), &headers) {
+    let served = match admitted(&state, query.as_deref(), &headers, &body) {
         Err(refusal) => Err(refusal),
         Ok(claims) => match method {
             Method::POST => post(&state, claims, &headers, &body).await,
@@ -47,11 +47,20 @@ pub(crate) async fn mcp(
     served.unwrap_or_else(|refusal| refusal.response(&state))
 }
 
-fn admitted(state: &Shared, query: Option<&str>, headers: &HeaderMap) -> Result<Option<Claims>, Refusal> {
+fn admitted(state: &Shared, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<Option<Claims>, Refusal> {
     if headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes() != state.issuer.as_bytes()) {
         return Err(Refusal::ForeignOrigin);
     }
-    Ok(bearer::admitted(state, headers, query)?)
+    match bearer::admitted(state, headers, query) {
+        Err(Denial::NoToken) if state.settings.open_until_tools_call && !calls_a_tool(body) => Ok(None),
+        judged => Ok(judged?),
+    }
+}
+
+fn calls_a_tool(body: &[u8]) -> bool {
+    let is_call =
+        |message: &Message<'_>| matches!(message, Message::Request(request) if request.method == "tools/call");
+    message::parse(body).is_ok_and(|(messages, _)| messages.iter().any(is_call))
 }
 
 /// One message, or a batch of them in a session of 2025-03-26.

@@ -1,5 +1,5 @@
 //! Sessions: what one client agreed on, its standalone stream, the requests it runs and those that it must answer.
-//! A session belongs to the account that opened it; its id is never proof of anything.
+//! A session belongs to the account that opened it, if one did; its id is never proof of anything.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -141,9 +141,12 @@ impl Sessions {
         lock(&self.open).insert(id, session);
     }
 
-    /// The session of this id, for the account that opened it.
+    /// The session of this id, for the account that opened it; one that was opened without a token is anybody's.
     pub(crate) fn find(&self, id: &str, claims: Option<&Claims>) -> Option<Arc<Session>> {
-        lock(&self.open).get(id).filter(|session| session.owner == claims.map(owner)).cloned()
+        lock(&self.open)
+            .get(id)
+            .filter(|session| session.owner.is_none() || session.owner == claims.map(owner))
+            .cloned()
     }
 
     pub(crate) fn end(&self, id: &str) {
