@@ -3,8 +3,11 @@
 use std::process::Stdio;
 
 use mcp_mock_server::Fault;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+
+use crate::client::{Client, http, json_of};
 
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-mock-server"));
@@ -26,6 +29,70 @@ async fn list_faults_names_each_of_them() {
 async fn an_unknown_fault_is_refused() {
     let output = binary().args(["--fault", "wrong-planet"]).stderr(Stdio::null()).output().await.unwrap();
     assert!(!output.status.success());
+}
+
+#[tokio::test]
+async fn a_flag_that_says_nothing_is_refused() {
+    for flags in [["--token-delay", "50..20ms"], ["--token-delay", "soon"], ["--tool-scope", "get_weather"]] {
+        let output = binary().args(flags).stderr(Stdio::null()).output().await.unwrap();
+        assert!(!output.status.success(), "{flags:?}");
+    }
+    let output = binary().args(["--client-document", "nowhere.json"]).stderr(Stdio::piped()).output().await.unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere.json"));
+}
+
+/// A server of these flags, and a client that has registered nowhere.
+async fn served(flags: &[&str], id: &str) -> (Child, Client) {
+    let mut child = binary().args(flags).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next_line().await.unwrap().unwrap();
+    let url = first.strip_prefix("MCP server: ").unwrap();
+    let client = Client {
+        http: http(),
+        issuer: url.strip_suffix("/mcp").unwrap().to_owned(),
+        mcp_url: url.to_owned(),
+        id: id.to_owned(),
+        secret: None,
+        access_token: None,
+        refresh_token: None,
+        session: None,
+    };
+    (child, client)
+}
+
+async fn metadata(client: &Client) -> Value {
+    let url = format!("{}/.well-known/oauth-authorization-server", client.issuer);
+    json_of(client.http.get(url).send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_client_known_by_flag_signs_in_with_its_secret() {
+    let flags = ["--known-client", "by-hand:s3cret", "--no-registration", "--token-delay", "1..2ms", "--seed", "7"];
+    let (_server, client) = served(&flags, "by-hand").await;
+    let code = client.code().await;
+    let document = json_of(client.redeem(&code, &[("client_secret", Some("s3cret"))]).await).await;
+    assert_eq!(document["scope"], "mcp:tools");
+}
+
+#[tokio::test]
+async fn a_client_known_by_its_document_signs_in() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/client.json");
+    let id = "https://client.example/oauth/client.json";
+    let (_server, mut client) = served(&["--client-document", file], id).await;
+    let code = client.code().await;
+    let response = client.redeem(&code, &[]).await;
+    client.keep(response).await;
+    assert_eq!(metadata(&client).await["client_id_metadata_document_supported"], true);
+}
+
+#[tokio::test]
+async fn the_metadata_follows_the_flags() {
+    let (_server, client) = served(&["--tool-scope", "echo=x:y", "--no-revocation", "--no-registration"], "any").await;
+    let metadata = metadata(&client).await;
+    assert!(metadata["scopes_supported"].as_array().unwrap().contains(&"x:y".into()));
+    for absent in ["registration_endpoint", "revocation_endpoint", "client_id_metadata_document_supported"] {
+        assert_eq!(metadata.get(absent), None, "{absent}");
+    }
 }
 
 #[cfg(unix)]
