@@ -54,9 +54,14 @@ async fn a_slow_handshake_delays_nothing_else() {
     let begun = Instant::now();
     client.initialize().await;
     assert!(begun.elapsed() >= delay);
-    let begun = Instant::now();
-    client.call("echo", &json!({})).await;
-    assert!(begun.elapsed() < delay);
+    let server = MockServer::builder().initialize_delay(Duration::from_secs(3600)).start().await.unwrap();
+    let mut client = Client::signed_in(&server).await;
+    tokio::select! {
+        biased;
+        () = server.wait_for(|seen| seen.iter().any(|request| request.endpoint == Endpoint::Mcp)) => {}
+        _ = client.initialize() => panic!("it was not delayed"),
+    }
+    client.refreshed().await;
 }
 
 #[tokio::test]
