@@ -155,12 +155,11 @@ impl Stage {
     /// What nobody may have shown. With a person's own browser the bridge may have to show the URL, and `state` in it.
     pub(super) fn secrets(&self) -> Vec<String> {
         let mut secrets = self.server.issued_secrets();
-        if self.browser.is_none() {
-            let log = self.server.log();
-            let in_urls = log.iter().filter(|seen| seen.endpoint == Endpoint::Authorization);
-            let states: Vec<_> = in_urls.filter_map(|seen| seen.param("state")).collect();
-            secrets.retain(|secret| !states.contains(&secret.as_str()));
-        }
+        // The URL of the sign-in is told to the host, for its person.
+        let log = self.server.log();
+        let in_urls = log.iter().filter(|seen| seen.endpoint == Endpoint::Authorization);
+        let states: Vec<_> = in_urls.filter_map(|seen| seen.param("state")).collect();
+        secrets.retain(|secret| !states.contains(&secret.as_str()));
         secrets
     }
 
