@@ -2,6 +2,7 @@
 //! where it will not, and waits. It never writes a token and must never know what a message says.
 //! Read next: [`waiting`], then `worker`, on the other side of the process wall.
 
+mod step_up;
 pub mod waiting;
 
 use std::net::SocketAddr;
@@ -23,8 +24,9 @@ use crate::settings::SignInSettings;
 use crate::untrusted::Untrusted;
 use crate::worker::job::{Challenged, Job};
 
-/// How often one message may cause an authorization: a refresh whose token is refused, then a sign-in, or the other way.
-const MAX_AUTHORIZATIONS: u32 = 2;
+/// How often a 401 to one message may cause an authorization: a refresh whose token is refused, then a sign-in, or the
+/// other way.
+const MAX_MENDED: u32 = 2;
 /// A person who signed in this recently (seconds) is not asked again because the server rejects what came of it.
 const FRESH: u64 = 300;
 
@@ -65,6 +67,8 @@ pub struct Keeper {
     /// When the person signed in whose tokens were rejected although they were fresh: what else the server takes of them
     /// does not make another sign-in worth while.
     rejected: AtomicU64,
+    /// Scopes that were signed in for in vain.
+    in_vain: Mutex<step_up::InVain>,
     /// No refresh ahead of time before this instant: the last one failed.
     not_before: Mutex<Option<Instant>>,
     states: watch::Sender<SignInState>,
@@ -94,6 +98,7 @@ impl Keeper {
             held: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             rejected: AtomicU64::new(0),
+            in_vain: Mutex::default(),
             not_before: Mutex::default(),
             states: watch::Sender::new(SignInState::None),
         }
@@ -108,7 +113,7 @@ impl Keeper {
     /// The verbs for one message that arrived at this instant.
     #[must_use]
     pub fn pass(&self, purpose: Purpose, arrived: Instant) -> Pass<'_> {
-        Pass { keeper: self, purpose, arrived, used: None, authorizations: 0 }
+        Pass { keeper: self, purpose, arrived, used: None, authorizations: 0, stepped_up: None }
     }
 
     /// The token that is there already, if any: for a goodbye that waits for nothing.
@@ -194,6 +199,15 @@ impl Keeper {
         }
     }
 
+    /// Whether a sign-in for this scope was in vain a moment ago, or has just been.
+    fn is_in_vain(&self, scope: &str, just_now: bool) -> bool {
+        let mut in_vain = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
+        if just_now {
+            in_vain.note(scope);
+        }
+        in_vain.has(scope)
+    }
+
     fn job(&self, purpose: Purpose) -> Job {
         let mut job = Job::new(self.settings.clone());
         job.interactive = purpose == Purpose::Call;
@@ -217,6 +231,8 @@ pub struct Pass<'a> {
     arrived: Instant,
     used: Option<Arc<Held>>,
     authorizations: u32,
+    /// The scope that a step-up for this message asked for.
+    stepped_up: Option<String>,
 }
 
 impl Pass<'_> {
@@ -256,7 +272,7 @@ impl Pass<'_> {
             StatusCode::UNAUTHORIZED => self.mend(challenge(), peer).await,
             StatusCode::FORBIDDEN => match challenge() {
                 Some(challenge) if challenge.error.as_deref() == Some("insufficient_scope") => {
-                    Err(self.insufficient_scope(&challenge))
+                    self.step_up(challenge, peer).await
                 }
                 _ => Ok(Verdict::GoOn),
             },
@@ -273,12 +289,14 @@ impl Pass<'_> {
         let now = unix_now();
         // What this very message brought about, and the server does not take.
         let in_vain = self.authorizations > 0 && self.used.as_ref().is_some_and(|held| held.tokens.refreshed);
+        let rejected = self.keeper.rejected.load(Ordering::Relaxed);
         let pointless = self.used.as_ref().is_some_and(|held| {
-            held.is_of_a_recent_sign_in(now) && (in_vain || !(held.given_up || held.tokens.refresh_token.is_some()))
+            let doubtful = !held.proven.load(Ordering::Relaxed) || rejected == held.tokens.signed_in_at;
+            let only_a_person_is_left = in_vain || !(held.given_up || held.tokens.refresh_token.is_some());
+            doubtful && only_a_person_is_left && now.saturating_sub(held.tokens.signed_in_at) < FRESH
         });
-        let signed_in_at = self.used.as_ref().map_or(0, |held| held.tokens.signed_in_at);
-        let known = signed_in_at != 0 && self.keeper.rejected.load(Ordering::Relaxed) == signed_in_at;
-        if pointless || self.authorizations >= MAX_AUTHORIZATIONS || known && now.saturating_sub(signed_in_at) < FRESH {
+        if pointless || self.authorizations >= MAX_MENDED {
+            let signed_in_at = self.used.as_ref().map_or(0, |held| held.tokens.signed_in_at);
             self.keeper.rejected.store(signed_in_at, Ordering::Relaxed);
             return Err(self.rejected("a token that was issued for it just now"));
         }
@@ -286,6 +304,28 @@ impl Pass<'_> {
         let mut job = self.keeper.job(self.purpose);
         job.challenge = Some(Challenged::new(challenge, peer.map(|peer| peer.ip())));
         job.skip_refresh = in_vain;
+        self.used = Some(self.keeper.obtain(self.used.take(), job, self.arrived).await?);
+        Ok(Verdict::SendAgain)
+    }
+
+    /// Signs in for what was granted and what is demanded; stops where that cannot help (A16).
+    async fn step_up(&mut self, challenge: BearerChallenge, peer: Option<SocketAddr>) -> Result<Verdict, Problem> {
+        let granted = self.used.as_ref().and_then(|held| held.tokens.scope.as_deref());
+        let wanted = step_up::union(granted, challenge.scope.as_deref().unwrap_or_default());
+        let refused = self.insufficient_scope(&challenge);
+        let may = !self.keeper.fixed && self.used.is_some() && self.purpose == Purpose::Call;
+        let Some(wanted) = wanted.filter(|_| may && self.authorizations < step_up::MAX_AUTHORIZATIONS - 1) else {
+            return Err(refused);
+        };
+        let asked_before = self.stepped_up.replace(wanted.clone());
+        if self.keeper.is_in_vain(&wanted, asked_before.as_ref() == Some(&wanted)) {
+            return Err(refused);
+        }
+        self.authorizations += 1;
+        let mut job = self.keeper.job(self.purpose);
+        let challenge = BearerChallenge { scope: Some(wanted), ..challenge };
+        job.challenge = Some(Challenged::new(Some(challenge), peer.map(|peer| peer.ip())));
+        (job.skip_refresh, job.step_up) = (true, true);
         self.used = Some(self.keeper.obtain(self.used.take(), job, self.arrived).await?);
         Ok(Verdict::SendAgain)
     }
@@ -337,9 +377,5 @@ impl Held {
     /// Its time is over. A lifetime that leaves no time to use it is not believed.
     fn is_over(&self, now: u64) -> bool {
         self.tokens.has_ended(now) && now.saturating_sub(self.tokens.signed_in_at) > SHORTEST_LIFE
-    }
-
-    fn is_of_a_recent_sign_in(&self, now: u64) -> bool {
-        !self.proven.load(Ordering::Relaxed) && now.saturating_sub(self.tokens.signed_in_at) < FRESH
     }
 }

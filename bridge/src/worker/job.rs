@@ -21,6 +21,9 @@ pub struct Job {
     pub challenge: Option<Challenged>,
     /// A refresh has been tried and did not help.
     pub skip_refresh: bool,
+    /// The challenge's scope is what to ask for, whatever the settings say.
+    #[serde(default)]
+    pub step_up: bool,
     /// A person may be asked.
     pub interactive: bool,
     /// The last attempt that the bridge knew of: one that ended since did this job, or failed at it.
@@ -59,6 +62,7 @@ impl Job {
             refused: None,
             challenge: None,
             skip_refresh: false,
+            step_up: false,
             interactive: true,
             seen_attempt: None,
             at_terminal: false,

@@ -195,7 +195,8 @@ async fn a15_a_server_that_rejects_a_fresh_token_gets_no_second_tab() {
 
 #[tokio::test]
 async fn a_scope_that_the_token_lacks_is_named_with_the_flag_that_asks_for_it() {
-    let house = House::new(MockServer::builder().tool_scope("list_files", "mcp:admin")).await;
+    let house =
+        House::new(MockServer::builder().tool_scope("list_files", "mcp:admin").fault(Fault::StepUpInVain)).await;
     let mut bridge = house.bridge().await;
     let response = bridge.call_tool("list_files", json!({})).await;
     assert_eq!(code(&response), "insufficient_scope");

@@ -11,6 +11,7 @@ mod host_side;
 mod hostile;
 mod patience;
 mod process_wall;
+mod recovery;
 mod secrets;
 mod store;
 mod upstream_side;
@@ -61,10 +62,21 @@ impl House {
     /// Lets the stored token look as if it came so many seconds ago and ended in so many: the clock is not waited for.
     fn age_the_token(&self, came: u64, ends: u64) {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        self.date_the_token(now - came, now + ends);
+    }
+
+    /// Lets the stored token look as if the clock had been set back by so many seconds since it came.
+    fn postdate_the_token(&self, seconds: u64) {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        self.date_the_token(now + seconds, now + seconds + 3600);
+    }
+
+    fn date_the_token(&self, came: u64, ends: u64) {
         let mut record: Value = serde_json::from_slice(&fs::read(self.record()).unwrap()).unwrap();
         let tokens = &mut record["issuers"][self.server.issuer()]["tokens"];
-        tokens["obtained_at"] = (now - came).into();
-        tokens["expires_at"] = (now + ends).into();
+        tokens["obtained_at"] = came.into();
+        tokens["signed_in_at"] = came.into();
+        tokens["expires_at"] = ends.into();
         fs::write(self.record(), record.to_string()).unwrap();
     }
 

@@ -1,0 +1,70 @@
+//! Step-up (A16): a 403 `insufficient_scope` is answered by a sign-in for what was granted so far and what is demanded now,
+//! bounded for a message and for all. Pure; the pass asks, the worker signs in.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How many authorizations one message may cause, the first included.
+pub(super) const MAX_AUTHORIZATIONS: u32 = 3;
+/// How long scopes that were signed in for in vain are not asked for again.
+const IN_VAIN: Duration = Duration::from_secs(300);
+
+/// What was signed in for in vain, and when.
+#[derive(Debug, Default)]
+pub(super) struct InVain(Vec<(String, Instant)>);
+
+impl InVain {
+    /// Notes that a token for this scope was refused for it.
+    pub(super) fn note(&mut self, scope: &str) {
+        self.forget_old();
+        self.0.push((scope.to_owned(), Instant::now()));
+    }
+
+    /// Whether this scope was in vain a moment ago.
+    pub(super) fn has(&mut self, scope: &str) -> bool {
+        self.forget_old();
+        self.0.iter().any(|(known, _)| known == scope)
+    }
+
+    fn forget_old(&mut self) {
+        self.0.retain(|(_, at)| at.elapsed() < IN_VAIN);
+    }
+}
+
+/// The scope to ask for: granted and demanded, each token once. `None` where everything demanded was granted already, so
+/// that another sign-in could bring nothing new.
+pub(super) fn union(granted: Option<&str>, demanded: &str) -> Option<String> {
+    let granted: BTreeSet<&str> = granted.unwrap_or_default().split_ascii_whitespace().collect();
+    let demanded: BTreeSet<&str> = demanded.split_ascii_whitespace().collect();
+    if demanded.is_subset(&granted) {
+        return None;
+    }
+    Some(granted.union(&demanded).copied().collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a16_the_union_of_granted_and_demanded_is_asked_for() {
+        let table = [
+            (Some("a b"), "c", Some("a b c")),
+            (Some("b a"), "a c", Some("a b c")),
+            (None, "x", Some("x")),
+            (Some("a b"), "b", None),
+            (Some("a"), " ", None),
+        ];
+        for (granted, demanded, expected) in table {
+            assert_eq!(union(granted, demanded).as_deref(), expected, "{granted:?} {demanded:?}");
+        }
+    }
+
+    #[test]
+    fn a16_what_was_in_vain_is_remembered() {
+        let mut in_vain = InVain::default();
+        assert!(!in_vain.has("a b"));
+        in_vain.note("a b");
+        assert!(in_vain.has("a b") && !in_vain.has("a"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Every recovery, with the tabs, registrations and token requests that it costs (A7, A14 to A16).
+
+use std::time::Duration;
+
+use mcp_mock_server::{Fault, MockServer};
+use serde_json::json;
+
+use crate::{House, code, text};
+
+impl House {
+    /// What it took so far: tabs, registrations, refreshes carried out, families revoked.
+    fn cost(&self) -> (usize, usize, usize, usize) {
+        let counts = self.server.counts();
+        (self.browser.tabs_opened(), counts.registrations, counts.refreshes, counts.families_revoked)
+    }
+}
+
+#[tokio::test]
+async fn a16_a_scope_that_is_demanded_is_signed_in_for_with_what_was_granted_and_the_call_goes_on() {
+    let house = House::new(MockServer::builder().tool_scope("list_files", "mcp:admin")).await;
+    let mut bridge = house.bridge().await;
+    assert!(text(&bridge.call_tool("list_files", json!({})).await).contains("README"));
+    assert!(text(&bridge.call_tool("list_files", json!({})).await).contains("README"));
+    assert!(text(&bridge.call_tool("get_weather", json!({"city": "Oslo"})).await).starts_with("Oslo"));
+    assert_eq!(house.cost(), (2, 1, 0, 0));
+    let log = house.server.log();
+    let asked: Vec<_> = log.iter().filter(|seen| seen.param("response_type").is_some()).collect();
+    assert_eq!(asked[1].param("scope"), Some("mcp:admin mcp:tools offline_access"), "the union");
+}
+
+#[tokio::test]
+async fn a16_a_step_up_that_does_not_help_stops_and_is_not_tried_at_every_call() {
+    let server = MockServer::builder().tool_scope("list_files", "mcp:admin").fault(Fault::StepUpInVain);
+    let house = House::new(server).await;
+    let mut bridge = house.bridge().await;
+    for _ in 0..3 {
+        assert_eq!(code(&bridge.call_tool("list_files", json!({})).await), "insufficient_scope");
+    }
+    assert!(house.browser.tabs_opened() <= 2, "{}", house.browser.tabs_opened());
+    assert!(text(&bridge.call_tool("get_weather", json!({"city": "Oslo"})).await).starts_with("Oslo"));
+}
+
+#[tokio::test]
+async fn a15_a_client_that_the_server_has_forgotten_is_registered_anew_with_one_tab() {
+    for fault in [None, Some(Fault::ForgottenClientIsInvalidGrant)] {
+        let house = House::new(MockServer::builder()).await;
+        let mut bridge = house.bridge().await;
+        house.server.set_fault(fault);
+        house.server.forget_clients();
+        house.server.expire_access_tokens();
+        assert!(text(&bridge.call_tool("get_user_profile", json!({})).await).contains("alice"), "{fault:?}");
+        assert_eq!(house.cost(), (2, 2, 0, 0), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a15_a_client_that_may_not_refresh_any_more_signs_in_once() {
+    let house = House::new(MockServer::builder()).await;
+    let mut bridge = house.bridge().await;
+    house.server.set_fault(Some(Fault::UnauthorizedClient));
+    house.server.expire_access_tokens();
+    assert!(text(&bridge.call_tool("get_user_profile", json!({})).await).contains("alice"));
+    assert_eq!(house.cost(), (2, 2, 0, 0));
+}
+
+#[tokio::test]
+async fn a6_a_client_whose_secret_has_ended_is_registered_anew_with_one_tab() {
+    use mcp_mock_server::AuthMethod;
+    let server = MockServer::builder()
+        .token_endpoint_auth_method(AuthMethod::Basic)
+        .client_secret_lifetime(Duration::from_secs(1));
+    let house = House::new(server).await;
+    let mut bridge = house.bridge().await;
+    // The record says when the secret ends; it is not waited for.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    house.server.expire_access_tokens();
+    assert!(text(&bridge.call_tool("get_user_profile", json!({})).await).contains("alice"));
+    let (tabs, registrations, _, revoked) = house.cost();
+    assert_eq!((tabs, registrations, revoked), (2, 2, 0));
+}
+
+#[tokio::test]
+async fn a14_where_an_expired_token_kills_the_refresh_token_it_is_refreshed_first() {
+    let house = House::new(MockServer::builder().fault(Fault::ExpiredTokenKillsRefresh)).await;
+    house.bridge().await.end().await;
+    house.age_the_token(7200, 0);
+    let mut bridge = house.bridge().await;
+    assert!(text(&bridge.call_tool("get_user_profile", json!({})).await).contains("alice"));
+    assert_eq!(house.cost(), (1, 1, 1, 0));
+}
+
+#[tokio::test]
+async fn a14_a_machine_that_slept_for_a_day_refreshes_once() {
+    let house = House::new(MockServer::builder()).await;
+    house.bridge().await.end().await;
+    house.server.expire_access_tokens();
+    house.age_the_token(90_000, 0);
+    let mut bridge = house.bridge().await;
+    for _ in 0..3 {
+        assert!(bridge.call_tool("list_files", json!({})).await["result"].is_object());
+    }
+    assert_eq!(house.cost(), (1, 1, 1, 0));
+}
+
+#[tokio::test]
+async fn a14_a_clock_that_was_set_back_causes_no_refresh_and_a_401_still_mends() {
+    let house = House::new(MockServer::builder()).await;
+    house.bridge().await.end().await;
+    house.postdate_the_token(86_400);
+    let mut bridge = house.bridge().await;
+    for _ in 0..3 {
+        assert!(bridge.call_tool("list_files", json!({})).await["result"].is_object());
+    }
+    assert_eq!(house.cost(), (1, 1, 0, 0));
+    house.server.expire_access_tokens();
+    assert!(bridge.call_tool("list_files", json!({})).await["result"].is_object());
+    assert_eq!(house.cost(), (1, 1, 1, 0));
+}
