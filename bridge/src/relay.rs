@@ -169,7 +169,7 @@ impl Relay {
         if let Some(stream) = shared.stream.lock().unwrap_or_else(PoisonError::into_inner).take() {
             stream.abort();
         }
-        shared.upstream.end_session().await;
+        tokio::join!(shared.upstream.end_session(), shared.desk.settle());
     }
 
     async fn take(&mut self, input: Input) {

@@ -3,10 +3,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::patience::Limits;
 use super::placeholder::{self, InitializeParams, REVISIONS, Standing};
@@ -16,11 +18,17 @@ use crate::problem::{Code, Problem};
 use crate::settings::Patience;
 use crate::untrusted::Untrusted;
 
+/// How long the end waits for what is to be kept.
+const SETTLE: Duration = Duration::from_millis(300);
+
 /// The desk.
 #[derive(Debug)]
 pub(super) struct Desk {
     patience: Patience,
     memory: Arc<dyn Memory>,
+    /// What is to be kept next, numbered; one task keeps it, the latest only.
+    to_keep: watch::Sender<(u64, Recalled)>,
+    kept: watch::Receiver<u64>,
     facts: Mutex<Facts>,
     /// The host was given a handshake that the server had not answered.
     promised: AtomicBool,
@@ -49,7 +57,10 @@ impl Desk {
             recalled: None,
         };
         let (promised, offered) = (AtomicBool::new(false), AtomicBool::new(false));
-        Desk { patience, memory, facts: Mutex::new(facts), promised, offered }
+        let (to_keep, latest) = watch::channel((0, Recalled::default()));
+        let (done, kept) = watch::channel(0);
+        tokio::spawn(keep_latest(memory.clone(), latest, done));
+        Desk { patience, memory, to_keep, kept, facts: Mutex::new(facts), promised, offered }
     }
 
     /// A host introduces itself.
@@ -184,6 +195,13 @@ impl Desk {
         })
     }
 
+    /// Waits until what the server has answered is kept, a moment at most.
+    pub(super) async fn settle(&self) {
+        let number = self.to_keep.borrow().0;
+        let mut kept = self.kept.clone();
+        let _ = tokio::time::timeout(SETTLE, kept.wait_for(|kept| *kept >= number)).await;
+    }
+
     fn recalled(&self) -> Recalled {
         if let Some(recalled) = &self.lock().recalled {
             return recalled.clone();
@@ -196,13 +214,22 @@ impl Desk {
         let mut recalled = self.recalled();
         if change(&mut recalled) {
             self.lock().recalled = Some(recalled.clone());
-            let memory = self.memory.clone();
-            tokio::task::spawn_blocking(move || memory.keep(recalled));
+            self.to_keep.send_modify(|(number, latest)| (*number, *latest) = (*number + 1, recalled));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The disk is slow and must stop nobody: on a thread of its own, one after the other.
+async fn keep_latest(memory: Arc<dyn Memory>, mut latest: watch::Receiver<(u64, Recalled)>, done: watch::Sender<u64>) {
+    while latest.changed().await.is_ok() {
+        let (number, recalled) = latest.borrow_and_update().clone();
+        let memory = memory.clone();
+        let _ = tokio::task::spawn_blocking(move || memory.keep(recalled)).await;
+        done.send_replace(number);
     }
 }
 
