@@ -10,7 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::credentials::store::Store;
 use crate::oauth::scope::Scope;
 use crate::problem::Problem;
-use crate::settings::{DEFAULT_PROFILE, LogSettings, Patience, Settings, SignInSettings, check_upstream, parse_header};
+use crate::settings::{
+    DEFAULT_PROFILE, KnownClient, LogSettings, Patience, Settings, SignInSettings, check_upstream, parse_header,
+};
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -201,6 +203,7 @@ impl CommonArgs {
             profile: DEFAULT_PROFILE.to_owned(),
             scope: self.scope,
             client_name: self.client_name,
+            client: KnownClient::default(),
             callback_port: self.callback_port,
             timeout: Duration::from_secs(self.sign_in_timeout.into()),
             no_browser: self.no_browser,

@@ -10,6 +10,6 @@ pub mod store;
 
 pub use file::FileError;
 pub use lock::Lock;
-pub use record::{Discovery, IssuerRecord, Record, Registration, SetAside, Tokens, unix_now};
+pub use record::{Discovery, IssuerRecord, Record, Registration, SetAside, Source, Tokens, unix_now};
 pub use sign_in::{Outcome, Phase, SignIn};
 pub use store::{Reservation, Room, Stamp, Store, StoreError};

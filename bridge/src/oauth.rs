@@ -4,9 +4,11 @@
 //! Read `challenge` first: a sign-in walks challenge → `resource_metadata` → `server_metadata` → `registration` →
 //! `authorization` → `grant` → `token_response`.
 
+pub mod access_token;
 pub mod authorization;
 pub mod challenge;
 pub mod client_authentication;
+pub mod client_metadata_document;
 pub mod endpoint;
 pub mod grant;
 pub mod issuer;
@@ -16,6 +18,7 @@ pub mod registration;
 mod request;
 pub mod resource;
 pub mod resource_metadata;
+pub mod revocation;
 pub mod scope;
 pub mod server_metadata;
 pub mod state;
@@ -34,6 +37,7 @@ macro_rules! problem_of {
 
 problem_of!(
     authorization::AuthorizationResponseError,
+    client_metadata_document::ClientMetadataUrlError,
     endpoint::EndpointError,
     registration::RegistrationError,
     resource_metadata::ResourceMetadataError,

@@ -38,6 +38,8 @@ pub enum Code {
     PkceUnsupported,
     RegistrationUnsupported,
     RegistrationRefused,
+    ClientRefused,
+    ClientOfAnotherIssuer,
     AuthorizationResponseInvalid,
     TokenRequestRefused,
     TokenResponseInvalid,
@@ -53,6 +55,7 @@ pub enum Code {
     RecordTooNew,
     CallbackPortTaken,
     SignInInterrupted,
+    SignInUnderWay,
     ShuttingDown,
     Internal,
 }

@@ -9,6 +9,7 @@ use url::{Host, Url};
 
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::untrusted::{Untrusted, is_unsafe};
 
 /// The profile that is used where none is named.
 pub const DEFAULT_PROFILE: &str = "default";
@@ -46,6 +47,9 @@ pub struct SignInSettings {
     pub scope: Option<String>,
     /// The name that a consent page shows (RFC 7591 `client_name`).
     pub client_name: String,
+    /// The client identities that the person gave.
+    #[serde(default)]
+    pub client: KnownClient,
     /// A fixed port for the loopback redirect (RFC 8252 §7.3), instead of one that the system picks.
     pub callback_port: Option<u16>,
     /// How long a person may take, from the opening of the tab.
@@ -55,6 +59,62 @@ pub struct SignInSettings {
     /// Plain http is allowed to the upstream's host, and for an authorization server on the same host.
     pub allow_http: bool,
     /// The verbosity of the sign-in process.
+    pub log: LogSettings,
+}
+
+/// The client identities that a person gave; several may be there, and A5 chooses. No secret: only where one is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KnownClient {
+    /// A `client_id` that was registered beforehand.
+    pub client_id: Option<String>,
+    /// Where its secret is, if it has one.
+    pub client_secret: Option<SecretPlace>,
+    /// The URL of a Client ID Metadata Document, to the letter (A20).
+    pub metadata_url: Option<String>,
+}
+
+/// Where a secret is that a person keeps. Whoever needs it reads it there, so that no argument, pipe or record holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretPlace {
+    /// In the environment variable of this name.
+    Variable(String),
+    /// In this file.
+    File(PathBuf),
+}
+
+/// What `mcp-bridge logout` needs to know.
+#[derive(Clone, Debug)]
+pub struct LogoutSettings {
+    /// The one to sign out of; none: the only one that is stored.
+    pub upstream: Option<Url>,
+    /// Every stored sign-in that is meant, not just one.
+    pub all: bool,
+    /// Also forget a client that registered itself.
+    pub forget_registration: bool,
+    /// Where the secret of a client is that the person gave.
+    pub secret: Option<SecretPlace>,
+    /// Only this profile; none: the default one of `upstream`, or any.
+    pub profile: Option<String>,
+    /// Where credentials are kept.
+    pub state_dir: PathBuf,
+    /// Where logs go.
+    pub log: LogSettings,
+}
+
+/// What `mcp-bridge status` needs to know.
+#[derive(Clone, Debug)]
+pub struct StatusSettings {
+    /// Only this one.
+    pub upstream: Option<Url>,
+    /// Only this profile.
+    pub profile: Option<String>,
+    /// JSON instead of words.
+    pub json: bool,
+    /// Where credentials are kept.
+    pub state_dir: PathBuf,
+    /// Where logs go.
     pub log: LogSettings,
 }
 
@@ -79,6 +139,36 @@ const RESERVED: [&str; 9] = [
     "origin",
     "transfer-encoding",
 ];
+
+/// The longest name of a profile, in characters.
+const LONGEST_PROFILE: usize = 64;
+
+/// Checks the name of a profile: 1 to 64 visible characters without `/`.
+///
+/// # Errors
+/// A [`Problem`] that says the rule.
+pub fn check_profile(name: &str) -> Result<String, Problem> {
+    let is_visible = |c: char| !c.is_whitespace() && c != '/' && !is_unsafe(c);
+    if (1..=LONGEST_PROFILE).contains(&name.chars().count()) && name.chars().all(is_visible) {
+        return Ok(name.to_owned());
+    }
+    let shown = Untrusted::new(name);
+    let what = format!("`{shown}` cannot be the name of a profile");
+    let hint = format!("choose 1 to {LONGEST_PROFILE} visible characters without blanks and `/`, as `--profile work`");
+    Err(Problem::new(Code::InvalidSetting, what, hint))
+}
+
+/// Checks a `client_id`: visible ASCII and blanks (RFC 6749 Appendix A.1).
+///
+/// # Errors
+/// A [`Problem`] that says the rule.
+pub fn check_client_id(id: &str) -> Result<String, Problem> {
+    if !id.trim().is_empty() && id.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        return Ok(id.to_owned());
+    }
+    let what = format!("`{}` cannot be a client id", Untrusted::new(id));
+    Err(Problem::new(Code::InvalidSetting, what, "write `--client-id` as the server's operator gave it to you"))
+}
 
 /// Checks the upstream's URL (T16: https except for loopback unless a flag allows).
 ///
@@ -156,6 +246,27 @@ mod tests {
         ];
         for (url, allow_http, good) in table {
             assert_eq!(check_upstream(url, allow_http).is_ok(), good, "{url} {allow_http}");
+        }
+    }
+
+    #[test]
+    fn a_profile_is_1_to_64_visible_characters_without_a_slash() {
+        let long = "é".repeat(64);
+        for good in ["work", "anna@example.com", "日本", ".", &long] {
+            assert_eq!(check_profile(good).unwrap(), good);
+        }
+        let too_long = "é".repeat(65);
+        for bad in ["", " ", "a b", "a/b", "/", "a\n", "a\u{202e}b", "a\u{200e}", &too_long] {
+            assert_eq!(check_profile(bad).unwrap_err().code, Code::InvalidSetting, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn rfc6749_a_1_a_client_id_is_visible_ascii() {
+        for (id, good) in
+            [("mcp-client", true), ("a:b c%", true), ("", false), (" ", false), ("é", false), ("a\n", false)]
+        {
+            assert_eq!(check_client_id(id).is_ok(), good, "{id:?}");
         }
     }
 

@@ -1,5 +1,6 @@
-//! The one file that prints, and its rules: stdout carries MCP messages and nothing else, so everything a person reads
-//! goes to stderr; an error first, its hint on a line of its own; no colour where stderr is no terminal.
+//! The one file that prints, and its rules: while a bridge runs stdout carries MCP messages and nothing else, so everything
+//! a person reads goes to stderr; an error first, its hint on a line of its own; no colour where stderr is no terminal.
+//! Only what a command was asked for goes to stdout, and only of a command that bridges nothing.
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
@@ -16,6 +17,12 @@ use crate::settings::LogSettings;
 pub fn say(text: &str) {
     // A closed stderr must not end the bridge.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints what was asked for, to stdout: for commands that bridge nothing.
+pub fn print(text: &str) {
+    // Whoever reads may have read enough.
+    let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
 /// Shows a problem: what happened, then what to do.

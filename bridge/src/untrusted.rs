@@ -36,7 +36,9 @@ impl fmt::Display for Untrusted {
     }
 }
 
-fn is_unsafe(c: char) -> bool {
+/// Whether a character is not shown as it is: a control, a line separator or one that turns the direction of text.
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -95,6 +95,14 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     to.parent().map_or(Ok(()), sync_folder)
 }
 
+/// Removes a file, a link itself, and syncs the folder; fine if there is none.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match undisturbed(|| fs::remove_file(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => path.parent().map_or(Ok(()), sync_folder),
+    }
+}
+
 /// How much a replacement must outlive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {

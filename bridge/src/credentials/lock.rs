@@ -10,6 +10,9 @@ use tokio::time::{Instant, sleep};
 
 use super::file::{self, FileError, at, undisturbed};
 
+/// The lock's file.
+pub(super) const NAME: &str = "lock";
+
 /// How often a busy lock is tried again: no event tells when it falls free.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -70,7 +73,7 @@ impl Lock {
 }
 
 fn lock_path(folder: &Path) -> PathBuf {
-    folder.join("lock")
+    folder.join(NAME)
 }
 
 fn outcome(mut call: impl FnMut() -> Result<(), TryLockError>) -> io::Result<bool> {

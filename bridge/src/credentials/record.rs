@@ -115,12 +115,28 @@ pub struct IssuerRecord {
     pub extra: Extra,
 }
 
-/// A client registration (RFC 7591 §3.2.1).
+/// How a client came to be known to an issuer (A5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// By Dynamic Client Registration (RFC 7591): forgotten once the server has forgotten it.
+    #[default]
+    Dynamic,
+    /// The person gave it, registered beforehand. Its secret is the person's to keep and is never stored.
+    Given,
+    /// By the URL of a Client ID Metadata Document, which is its `client_id`.
+    Document,
+}
+
+/// A client that is known to an issuer (RFC 7591 §3.2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
+    /// How it came.
+    #[serde(default)]
+    pub source: Source,
     /// The client identifier.
     pub client_id: String,
-    /// The client secret.
+    /// The client secret; none of a client that the person gave.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "to_disk_if_any")]
     pub client_secret: Option<Secret>,
     /// When the secret ends, in Unix seconds; absent or 0: never.
@@ -211,6 +227,31 @@ impl Record {
     #[must_use]
     pub fn current_tokens(&self) -> Option<&Tokens> {
         self.current()?.1.tokens.as_ref()
+    }
+
+    /// The issuer with which a client that the person gave has signed in (A7).
+    #[must_use]
+    pub fn issuer_of_given(&self, client_id: &str) -> Option<&str> {
+        let is_it = |known: &Registration| known.source == Source::Given && known.client_id == client_id;
+        let mut issuers = self.issuers.iter();
+        issuers.find(|(_, stored)| stored.registration.as_ref().is_some_and(is_it)).map(|(issuer, _)| issuer.as_str())
+    }
+
+    /// What stays of this record when the person signs out: the clients that registered themselves, so that the next
+    /// sign-in registers none. `None` if there are none.
+    #[must_use]
+    pub fn signed_out(&self) -> Option<Record> {
+        let mut kept = Record::new(&self.resource, &self.profile);
+        kept.generation = self.generation;
+        for (issuer, stored) in &self.issuers {
+            if let Some(registration) = stored.registration.as_ref().filter(|known| known.source == Source::Dynamic) {
+                let issuer = kept.issuer_mut(issuer);
+                issuer.registration = Some(registration.clone());
+                issuer.discovery.clone_from(&stored.discovery);
+            }
+        }
+        kept.issuer = self.issuer.clone().filter(|issuer| kept.issuers.contains_key(issuer));
+        (!kept.issuers.is_empty()).then_some(kept)
     }
 
     /// What belongs to an issuer, to change it; empty if there was nothing.

@@ -3,6 +3,7 @@
 //! `credentials::record` says what is in a record, `credentials::file` how it is replaced.
 
 mod beside;
+mod forget;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -19,7 +20,7 @@ use directories::ProjectDirs;
 use url::Url;
 
 use super::file::{self, Durability, FileError, at, shown};
-use super::lock::Lock;
+use super::lock::{self, Lock};
 use super::record::{Record, Unreadable, VERSION, unix_now};
 use super::sign_in::SignIn;
 use crate::problem::{Code, Problem};
@@ -216,7 +217,7 @@ impl Room {
             file::private_folder(folder).map_err(StoreError::Folder)?;
         }
         // Opened for writing, so that a read-only file system is found out before anything is asked of a server.
-        file::open_or_create(&self.folder.join("lock")).map_err(StoreError::Folder).map(drop)
+        file::open_or_create(&self.folder.join(lock::NAME)).map_err(StoreError::Folder).map(drop)
     }
 
     /// The record; `None`, with a warning, if it is torn, empty or not ours. Never waits, writes nothing.

@@ -40,6 +40,15 @@ impl TokenEndpointAuthMethod {
     }
 }
 
+/// The method for a client with a secret that was registered beforehand, where nobody says which one it was registered
+/// with: basic if the server lists it or lists nothing (RFC 8414 §2: its default), else post.
+#[must_use]
+pub fn method_for_secret(listed: &[String]) -> TokenEndpointAuthMethod {
+    use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost};
+    let is_listed = |method: TokenEndpointAuthMethod| listed.iter().any(|name| name == method.as_str());
+    if listed.is_empty() || is_listed(ClientSecretBasic) { ClientSecretBasic } else { ClientSecretPost }
+}
+
 /// A client and its proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are RFC 6749's client_id and client_secret")]
@@ -64,6 +73,16 @@ impl ClientAuthentication {
                 ClientAuthentication::Post { client_id, client_secret }
             }
             _ => ClientAuthentication::None { client_id },
+        }
+    }
+
+    /// The method that this is.
+    #[must_use]
+    pub fn method(&self) -> TokenEndpointAuthMethod {
+        match self {
+            ClientAuthentication::None { .. } => TokenEndpointAuthMethod::None,
+            ClientAuthentication::Basic { .. } => TokenEndpointAuthMethod::ClientSecretBasic,
+            ClientAuthentication::Post { .. } => TokenEndpointAuthMethod::ClientSecretPost,
         }
     }
 
@@ -147,6 +166,21 @@ mod tests {
         fn without_a_secret_there_is_no_proof() {
             let (header, body) = applied(TokenEndpointAuthMethod::ClientSecretBasic, "a", None);
             assert_eq!((header, body.as_str()), (None, "client_id=a"));
+        }
+    }
+
+    #[test]
+    fn a5_a_secret_is_proved_by_basic_unless_only_others_are_listed() {
+        let table: [(&[&str], &str); 5] = [
+            (&[], "client_secret_basic"),
+            (&["client_secret_basic"], "client_secret_basic"),
+            (&["none", "client_secret_post", "client_secret_basic"], "client_secret_basic"),
+            (&["none", "client_secret_post"], "client_secret_post"),
+            (&["none"], "client_secret_post"),
+        ];
+        for (listed, expected) in table {
+            let names: Vec<String> = listed.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(super::method_for_secret(&names).as_str(), expected, "{listed:?}");
         }
     }
 

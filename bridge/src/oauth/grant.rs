@@ -13,7 +13,7 @@ use super::endpoint::Endpoint;
 use super::request::{Form, post_form};
 
 /// Adds the client's proof to a form and posts it.
-fn post(endpoint: &Endpoint, client: &ClientAuthentication, mut form: Form) -> Request<Bytes> {
+pub(super) fn post(endpoint: &Endpoint, client: &ClientAuthentication, mut form: Form) -> Request<Bytes> {
     let header = client.apply(&mut form);
     let mut request = post_form(endpoint, form);
     if let Some(value) = header {

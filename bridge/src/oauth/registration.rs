@@ -208,7 +208,8 @@ impl RegistrationError {
                 "ask the server's operator which redirect URIs are allowed; `--callback-port` sets the port"
             }
             RegistrationError::Refused { .. } => {
-                "ask the server's operator which clients may register; `--client-name` changes the name that is sent"
+                "ask the server's operator which clients may register, or for a client id to give by `--client-id`; \
+                 `--client-name` changes the name that is sent"
             }
             _ => "ask the server's operator to correct the registration endpoint",
         }

@@ -4,7 +4,7 @@
 use super::Walk;
 use super::callback::{Callback, CallbackError};
 use super::discovery::Discovered;
-use crate::credentials::record::{Extra, Record, Registration, unix_now};
+use crate::credentials::record::{Extra, Record, Registration, Source, unix_now};
 use crate::http::Egress;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::registration::{self, ClientInformation, ClientMetadata, RegistrationError};
@@ -128,6 +128,7 @@ async fn served(port: u16, redirect_uri: &str) -> Result<Option<Callback>, Callb
 
 fn registration_of(information: ClientInformation) -> Registration {
     Registration {
+        source: Source::Dynamic,
         client_id: information.client_id,
         client_secret: information.client_secret,
         client_secret_expires_at: information.client_secret_expires_at,

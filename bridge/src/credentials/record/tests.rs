@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Extra, Record, SET_ASIDE_KEPT, Tokens, Unreadable};
+use super::{Extra, Record, SET_ASIDE_KEPT, Source, Tokens, Unreadable};
 use crate::secret::Secret;
 
 fn tokens(obtained_at: u64, expires_at: Option<u64>) -> Tokens {
@@ -36,7 +36,7 @@ fn full() -> Value {
                 "fetched_at": 100, "new": true
             },
             "registration": {
-                "client_id": "c1", "client_secret": "cs-1", "client_secret_expires_at": 0,
+                "source": "dynamic", "client_id": "c1", "client_secret": "cs-1", "client_secret_expires_at": 0,
                 "token_endpoint_auth_method": "client_secret_basic", "redirect_uris": ["http://127.0.0.1:7/callback"],
                 "registered_at": 100, "new": 18446744073709551615u64
             },
@@ -148,6 +148,42 @@ fn a_token_is_refreshed_a_tenth_of_its_life_before_its_end_and_at_most_a_minute(
     for (name, obtained_at, expires_at, now, expected) in cases {
         assert_eq!(tokens(obtained_at, expires_at).needs_refresh(now), expected, "{name}");
     }
+}
+
+#[test]
+fn a_registration_without_a_source_was_dynamic() {
+    let mut value = full();
+    value["issuers"]["https://as.example"]["registration"].as_object_mut().unwrap().remove("source");
+    let record = read(&value);
+    assert_eq!(record.current().unwrap().1.registration.as_ref().unwrap().source, Source::Dynamic);
+}
+
+#[test]
+fn a_given_client_belongs_to_the_issuer_that_it_was_used_with() {
+    let mut value = full();
+    let registration = &mut value["issuers"]["https://as.example"]["registration"];
+    registration["client_id"] = json!("given");
+    assert_eq!(read(&value).issuer_of_given("given"), None, "a dynamic one was not given");
+    value["issuers"]["https://as.example"]["registration"]["source"] = json!("given");
+    assert_eq!(read(&value).issuer_of_given("given"), Some("https://as.example"));
+    assert_eq!(read(&value).issuer_of_given("other"), None);
+}
+
+#[test]
+fn who_signs_out_keeps_the_clients_that_registered_themselves_and_no_token() {
+    let mut value = full();
+    value["issuers"]["https://b.example"] = json!({
+        "registration": {"source": "given", "client_id": "c2", "token_endpoint_auth_method": "none", "registered_at": 1},
+    });
+    let kept = read(&value).signed_out().unwrap();
+    let written = String::from_utf8(kept.to_json().unwrap().to_vec()).unwrap();
+    for gone in ["at-1", "rt-1", "rt-0", "deep", "b.example", "\"y\""] {
+        assert!(!written.contains(gone), "{gone} in {written}");
+    }
+    assert_eq!(kept.issuer.as_deref(), Some("https://as.example"));
+    assert_eq!(kept.current().unwrap().1.registration, read(&full()).current().unwrap().1.registration);
+    value["issuers"]["https://as.example"]["registration"]["source"] = json!("document");
+    assert_eq!(read(&value).signed_out(), None);
 }
 
 #[test]

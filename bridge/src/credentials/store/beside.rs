@@ -29,6 +29,11 @@ impl Room {
         Ok(())
     }
 
+    /// Removes the answers: another account may get others.
+    pub(super) fn forget_answers(&self) -> Result<(), StoreError> {
+        file::remove(&self.folder.join(ANSWERS).join(LAST)).map_err(StoreError::Write)
+    }
+
     /// The right to start a worker; `None` while another process has it. To be held while that worker is at work, so that
     /// of fifty bridges one starts one. Needs [`Room::prepare`].
     pub fn try_start(&self) -> Result<Option<Lock>, StoreError> {

@@ -84,6 +84,34 @@ fn a_record_comes_back_and_each_write_is_a_new_generation() {
     assert_eq!(f.names(), ["credentials.json", "lock"]);
 }
 
+#[test]
+fn who_signs_out_leaves_no_file_but_the_lock_and_what_is_kept() {
+    let f = fixture();
+    for name in ["credentials.json.damaged-1", "credentials.json.tmp", "sign-in.json", "from-a-newer-version"] {
+        replace(&f.room.folder().join(name), b"at-1", Durability::Kill).unwrap();
+    }
+    f.room.write(&f.lock, signed_in()).unwrap();
+    let mut kept = Record::new(RESOURCE, "default");
+    kept.issuer = Some("https://kept.example".to_owned());
+    assert!(f.room.forget(&f.lock, Some(kept)).unwrap());
+    assert_eq!(f.names(), ["credentials.json", "lock"]);
+    assert_eq!(f.room.read().unwrap().unwrap().issuer.as_deref(), Some("https://kept.example"));
+    assert!(f.room.forget(&f.lock, None).unwrap());
+    assert_eq!(f.names(), ["lock"]);
+    assert!(!f.room.forget(&f.lock, None).unwrap(), "there was nothing");
+}
+
+#[test]
+fn who_signs_out_removes_a_damaged_record_and_leaves_a_newer_one() {
+    let f = fixture();
+    f.put(b"{\"access_token\": \"at-1\"");
+    assert!(f.room.forget(&f.lock, None).unwrap());
+    assert_eq!(f.names(), ["lock"]);
+    f.put(br#"{"version": 99}"#);
+    assert!(matches!(f.room.forget(&f.lock, None), Err(StoreError::TooNew { .. })));
+    assert_eq!(f.names(), ["credentials.json", "lock"]);
+}
+
 #[tokio::test]
 async fn the_room_for_the_next_record_is_on_the_disk_before_it_is_needed() {
     let f = fixture();
