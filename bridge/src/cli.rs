@@ -1,4 +1,10 @@
 //! The command line: what a person can type, parsed once into [`Settings`]. Names are documented in `--help` and README.
+//! It must never ask a server; of the disk it reads only which sign-in is meant where no URL was typed ([`stored`]).
+
+mod client;
+pub mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,11 +13,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use self::client::ClientArgs;
 use crate::credentials::store::Store;
 use crate::oauth::scope::Scope;
 use crate::problem::Problem;
 use crate::settings::{
-    DEFAULT_PROFILE, KnownClient, LogSettings, Patience, Settings, SignInSettings, check_upstream, parse_header,
+    DEFAULT_PROFILE, LogSettings, Patience, Settings, SignInSettings, check_profile, check_upstream, parse_header,
 };
 
 /// What was typed.
@@ -23,7 +30,7 @@ use crate::settings::{
     long_about = "Connects an MCP host on stdio to a remote MCP server and does the authorization for it.\n\n\
         Write `mcp-bridge --upstream URL` as a server's command into the host's configuration. At the first call your \
         browser opens once for the sign-in; after that nothing asks again.",
-    after_help = "Exit codes: 0 ended by the host, 1 error, 2 wrong usage, 4 sign-in needed.",
+    after_help = "Exit codes: 0 ended by the host or done, 1 error, 2 wrong usage, 4 sign-in needed.",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     max_term_width = 100
@@ -67,12 +74,12 @@ struct BridgeArgs {
 /// What `login` takes.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
-    /// The MCP endpoint of the remote server
+    /// The MCP endpoint of the remote server [default: the only one that is stored]
     #[arg(value_name = "URL")]
-    url: String,
+    url: Option<String>,
     /// Sign in anew although there is a sign-in, as another account perhaps
     #[arg(long)]
-    pub force: bool,
+    force: bool,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -100,6 +107,17 @@ struct CommonArgs {
     /// Print the sign-in's URL to stderr instead of opening a browser
     #[arg(long, help_heading = "Sign-in")]
     no_browser: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+#[derive(Debug, Args)]
+struct StateArgs {
+    /// Which of several accounts for one server
+    #[arg(long, value_name = "NAME", help_heading = "State and logs")]
+    profile: Option<String>,
     /// Where sign-ins are kept [default: the platform's data folder]
     #[arg(
         long,
@@ -162,10 +180,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Ref
     let cli = Cli::try_parse_from(&args).map_err(|error| without_header_values(error, &args))?;
     match cli.command {
         Some(Command::Worker) => Ok(Invocation::Worker),
-        Some(Command::Login(login)) => {
-            let force = login.force;
-            Ok(Invocation::Login(Box::new(login.common.settings(&login.url)?), force))
-        }
+        Some(Command::Login(login)) => Ok(login.invocation()?),
         None => cli.bridge.invocation(),
     }
 }
@@ -184,31 +199,69 @@ impl BridgeArgs {
     }
 }
 
+impl LoginArgs {
+    fn invocation(mut self) -> Result<Invocation, Problem> {
+        let url = match self.url.take() {
+            Some(url) => url,
+            None => self.only_stored()?,
+        };
+        Ok(Invocation::Login(Box::new(self.common.settings(&url)?), self.force))
+    }
+
+    /// The upstream of the only sign-in that is stored, or the only one of the profile; its profile is taken too.
+    fn only_stored(&mut self) -> Result<String, Problem> {
+        let state = &mut self.common.state;
+        let store = Store::open(state.dir()?);
+        let mut rooms = store.rooms()?;
+        if let Some(profile) = state.profile()? {
+            rooms.retain(|(room, _)| room.profile() == profile);
+        }
+        let (room, record) = stored::the_only(rooms, &store, "login")?;
+        state.profile = Some(room.profile().to_owned());
+        // As it was typed then, where that is known: the canonical form may lack a final slash.
+        let discovery = record.current().and_then(|(_, current)| current.discovery.as_ref());
+        Ok(discovery.map_or_else(|| room.resource().to_owned(), |discovery| discovery.upstream.clone()))
+    }
+}
+
+impl StateArgs {
+    fn dir(&self) -> Result<PathBuf, Problem> {
+        match &self.state_dir {
+            Some(dir) => Ok(std::path::absolute(dir).unwrap_or_else(|_| dir.clone())),
+            None => Ok(Store::default_root()?),
+        }
+    }
+
+    fn profile(&self) -> Result<Option<String>, Problem> {
+        self.profile.as_deref().map(check_profile).transpose()
+    }
+
+    fn log(self) -> LogSettings {
+        let file = self.log_file.map(|file| std::path::absolute(&file).unwrap_or(file));
+        LogSettings { level: self.log, file }
+    }
+}
+
 impl CommonArgs {
     fn settings(self, upstream: &str) -> Result<Settings, Problem> {
         let upstream = check_upstream(upstream, self.allow_http)?;
         self.scope.as_deref().map(Scope::parse).transpose()?;
-        let state_dir = match self.state_dir {
-            Some(dir) => std::path::absolute(&dir).unwrap_or(dir),
-            None => Store::default_root().map_err(|e| Problem::new(e.code(), e.to_string(), e.hint()))?,
-        };
-        let file = self.log_file.map(|file| std::path::absolute(&file).unwrap_or(file));
         let mut headers = HeaderMap::new();
         for HeaderArg(name, value) in self.headers {
             headers.append(name, value);
         }
         let sign_in = SignInSettings {
             upstream,
-            state_dir,
-            profile: DEFAULT_PROFILE.to_owned(),
+            state_dir: self.state.dir()?,
+            profile: self.state.profile()?.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()),
             scope: self.scope,
             client_name: self.client_name,
-            client: KnownClient::default(),
+            client: self.client.known()?,
             callback_port: self.callback_port,
             timeout: Duration::from_secs(self.sign_in_timeout.into()),
             no_browser: self.no_browser,
             allow_http: self.allow_http,
-            log: LogSettings { level: self.log, file },
+            log: self.state.log(),
         };
         Ok(Settings { patience: Patience::Auto, headers, sign_in })
     }
@@ -244,62 +297,4 @@ fn without_header_values(error: clap::Error, args: &[OsString]) -> Refusal {
         .find_map(|value| parse_header(value.to_str()?).err())
         .unwrap_or_else(|| "a value is not text".to_owned());
     usage(clap::error::ErrorKind::ValueValidation, &format!("--header: {why}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse_words(words: &[&str]) -> Result<Invocation, Refusal> {
-        parse(["mcp-bridge"].iter().chain(words).map(OsString::from))
-    }
-
-    fn refusal(words: &[&str]) -> String {
-        parse_words(words).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_bare_url_means_the_same_as_upstream() {
-        for words in [&["https://a.example/mcp"][..], &["--upstream", "https://a.example/mcp"]] {
-            let Ok(Invocation::Bridge(settings)) = parse_words(words) else { panic!("{words:?}") };
-            assert_eq!(settings.sign_in.upstream.as_str(), "https://a.example/mcp");
-            assert_eq!(settings.sign_in.timeout, Duration::from_secs(300));
-        }
-    }
-
-    #[test]
-    fn a_misspelt_flag_is_answered_with_the_nearest_one() {
-        assert!(refusal(&["--upstrem", "https://a.example"]).contains("--upstream"));
-        assert!(refusal(&["https://a.example", "--no-brwser"]).contains("--no-browser"));
-        assert!(refusal(&["logn"]).contains("login"));
-    }
-
-    #[test]
-    fn a_header_value_is_in_no_error_and_no_debug_output() {
-        let shown = refusal(&["https://a.example", "--header", "Origin: hunter2"]);
-        assert!(shown.contains("origin") && !shown.contains("hunter2"), "{shown}");
-        let shown = refusal(&["https://a.example", "--header=hunter2"]);
-        assert!(!shown.contains("hunter2"), "{shown}");
-        let settings = parse_words(&["https://a.example", "--header", "X-Key: hunter2"]).unwrap();
-        assert!(!format!("{settings:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn patience_is_auto_or_a_number_of_seconds() {
-        for (word, expected) in [("auto", Patience::Auto), ("5", Patience::For(Duration::from_secs(5)))] {
-            let Ok(Invocation::Bridge(settings)) = parse_words(&["https://a.example", "--patience", word]) else {
-                panic!("{word}")
-            };
-            assert_eq!(settings.patience, expected);
-        }
-        assert!(refusal(&["https://a.example", "--patience", "soon"]).contains("auto"));
-    }
-
-    #[test]
-    fn the_commands_of_the_help_are_the_commands_that_are() {
-        use clap::CommandFactory;
-        Cli::command().debug_assert();
-        assert!(matches!(parse_words(&["login", "https://a.example", "--force"]), Ok(Invocation::Login(_, true))));
-        assert!(matches!(parse_words(&["worker"]), Ok(Invocation::Worker)));
-    }
 }

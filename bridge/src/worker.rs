@@ -4,6 +4,8 @@
 
 pub mod browser;
 pub mod callback;
+pub mod client_identity;
+mod client_secret;
 pub mod discovery;
 pub mod job;
 pub mod process;

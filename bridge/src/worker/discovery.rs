@@ -33,7 +33,7 @@ pub(super) struct Discovered {
     pub(super) server: AuthorizationServerMetadata,
 }
 
-/// Reads the metadata.
+/// Reads the metadata. Of several authorization servers the first that `suits` is taken.
 ///
 /// # Errors
 /// The first thing that keeps a sign-in from being safe or possible.
@@ -42,11 +42,12 @@ pub(super) async fn discover(
     upstream: &Url,
     challenge: &Challenged,
     rule: &UrlRule,
+    suits: &(dyn Fn(&AuthorizationServerMetadata) -> bool + Sync),
 ) -> Result<Discovered, Problem> {
     match resource_metadata(egress, upstream, challenge, rule).await? {
         Some(resource) => {
             tracing::info!("`{}` names the authorization servers {}", SafeUrl::new(upstream), shown(&resource));
-            let server = usable_server(egress, &resource, rule).await?;
+            let server = usable_server(egress, &resource, rule, suits).await?;
             Ok(Discovered { resource: resource.resource, resource_scopes: resource.scopes_supported, server })
         }
         None => {
@@ -100,25 +101,26 @@ async fn resource_metadata(
     Ok(None)
 }
 
-/// The first authorization server with which registration is possible (A2); else the first that can be used at all.
+/// The first authorization server that suits (A2); else the first that can be used at all.
 async fn usable_server(
     egress: &Egress,
     resource: &ProtectedResourceMetadata,
     rule: &UrlRule,
+    suits: &(dyn Fn(&AuthorizationServerMetadata) -> bool + Sync),
 ) -> Result<AuthorizationServerMetadata, Problem> {
-    let mut without_registration = None;
+    let mut other = None;
     let mut first_problem = None;
     for identifier in &resource.authorization_servers {
         match server_metadata(egress, identifier, rule).await {
-            Ok(server) if server.registration_endpoint.is_some() => return Ok(server),
-            Ok(server) => without_registration = without_registration.or(Some(server)),
+            Ok(server) if suits(&server) => return Ok(server),
+            Ok(server) => other = other.or(Some(server)),
             Err(problem) => {
                 tracing::warn!("{problem}");
                 first_problem = first_problem.or(Some(problem));
             }
         }
     }
-    without_registration.ok_or_else(|| first_problem.unwrap_or_else(no_server))
+    other.ok_or_else(|| first_problem.unwrap_or_else(no_server))
 }
 
 async fn server_metadata(

@@ -4,8 +4,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::Walk;
+use super::client_identity;
 use super::progress::Progress;
-use crate::credentials::record::{Record, Registration, Tokens, unix_now};
+use crate::credentials::record::{Record, Registration, Source, Tokens, unix_now};
 use crate::credentials::sign_in::Phase;
 use crate::http::Egress;
 use crate::oauth::client_authentication::{ClientAuthentication, TokenEndpointAuthMethod};
@@ -32,7 +33,11 @@ impl Walk<'_> {
         let issuer = issuer.to_owned();
         let resource = current.discovery.as_ref().map(|discovery| discovery.resource.clone());
         let endpoint = Endpoint::parse("token_endpoint", &tokens.token_endpoint, &self.rule)?;
-        let client = client_of(registration);
+        let listed = current.discovery.as_ref().map(|known| known.token_endpoint_auth_methods_supported.as_slice());
+        let known = &self.job.settings.client;
+        let proof = client_identity::authentication(registration, known, listed.unwrap_or_default())?;
+        let Some(client) = proof else { return Ok(false) };
+        let registration = registration.clone();
         let (scope, signed_in_at) = (tokens.scope.clone(), tokens.signed_in_at);
         progress.phase(Phase::Refreshing);
         let room = self.room.reserve(self.lock)?;
@@ -46,6 +51,9 @@ impl Walk<'_> {
                 *record = self.room.write_reserved(self.lock, room, record.clone()).await?;
                 tracing::info!("refreshed the token for `{}`", SafeUrl::new(self.upstream()));
                 Ok(true)
+            }
+            Err(error) if error.forgets_registration() && registration.source != Source::Dynamic => {
+                Err(client_identity::refused(&registration, &error.to_string()).at(endpoint.shown()))
             }
             Err(error) if error.forgets_refresh_token() || error.forgets_registration() => {
                 tracing::warn!("{error}: a sign-in is due");

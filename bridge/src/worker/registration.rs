@@ -3,7 +3,9 @@
 
 use super::Walk;
 use super::callback::{Callback, CallbackError};
+use super::client_identity::{Client, ClientIdentity};
 use super::discovery::Discovered;
+use super::refresh::client_of;
 use crate::credentials::record::{Extra, Record, Registration, Source, unix_now};
 use crate::http::Egress;
 use crate::oauth::endpoint::Endpoint;
@@ -15,18 +17,9 @@ use crate::untrusted::Untrusted;
 /// What we are, whatever we are called (RFC 7591 §2): random, fixed.
 const SOFTWARE_ID: &str = "6f1f7b5e-3a0c-4f5e-9d53-2a8a5e0d7c41";
 
-/// A client and the callback that serves its redirect URI.
-pub(super) struct Client {
-    pub(super) registration: Registration,
-    pub(super) callback: Callback,
-    pub(super) redirect_uri: String,
-    /// It was registered for an earlier sign-in: the server may have forgotten it.
-    pub(super) reused: bool,
-}
-
 impl Walk<'_> {
     /// The stored client, on its own port (A10); a new one where there is none or its port is taken.
-    pub(super) async fn client(
+    pub(super) async fn registered(
         &self,
         egress: &Egress,
         record: &mut Record,
@@ -35,11 +28,12 @@ impl Walk<'_> {
     ) -> Result<Client, Problem> {
         let issuer = &discovered.server.issuer;
         let stored = record.issuers.get(issuer).and_then(|stored| stored.registration.clone());
-        if let Some(registration) = stored.filter(|registration| !registration.has_expired(unix_now()))
+        let is_ours = |known: &Registration| known.source == Source::Dynamic && !known.has_expired(unix_now());
+        if let Some(registration) = stored.filter(is_ours)
             && let Some((callback, redirect_uri)) = self.serve(&registration).await?
         {
             tracing::info!("using the registration at `{}`", Untrusted::new(issuer.as_str()));
-            return Ok(Client { registration, callback, redirect_uri, reused: true });
+            return Ok(Client { identity: identity(registration, redirect_uri), callback, reused: true });
         }
         let Some(endpoint) = &discovered.server.registration_endpoint else {
             return Err(no_registration(issuer));
@@ -50,7 +44,7 @@ impl Walk<'_> {
         record.issuer_mut(issuer).registration = Some(registration.clone());
         self.save(record)?;
         tracing::info!("registered at `{}`", Untrusted::new(issuer.as_str()));
-        Ok(Client { registration, callback, redirect_uri, reused: false })
+        Ok(Client { identity: identity(registration, redirect_uri), callback, reused: false })
     }
 
     /// The callback of a stored registration; `None` where another program has its port or the person wants another.
@@ -126,6 +120,10 @@ async fn served(port: u16, redirect_uri: &str) -> Result<Option<Callback>, Callb
     Ok((redirect_uri == by_name).then_some(callback))
 }
 
+fn identity(registration: Registration, redirect_uri: String) -> ClientIdentity {
+    ClientIdentity { authentication: client_of(&registration), registration, redirect_uri }
+}
+
 fn registration_of(information: ClientInformation) -> Registration {
     Registration {
         source: Source::Dynamic,
@@ -144,8 +142,8 @@ fn no_registration(issuer: &str) -> Problem {
     Problem::new(
         Code::RegistrationUnsupported,
         format!("`{issuer}` offers no Dynamic Client Registration (no `registration_endpoint`)"),
-        "ask its operator to offer RFC 7591 registration; if you have a token of your own, \
-         add `--header 'Authorization: Bearer …'`",
+        "ask its operator for a client id, then add `--client-id ID`, and if it has a secret `--client-secret-env VAR` or \
+         `--client-secret-file FILE`",
     )
     .at(issuer)
 }

@@ -8,13 +8,13 @@ use url::Url;
 
 use super::callback::page::PageKind;
 use super::callback::{Callback, Reply};
+use super::client_identity::{self, Client, ClientIdentity};
 use super::discovery::{self, Discovered};
 use super::job::Challenged;
 use super::progress::Progress;
-use super::refresh::{client_of, tokens_of};
-use super::registration::Client;
+use super::refresh::tokens_of;
 use super::{Audience, Walk, browser};
-use crate::credentials::record::{Discovery, Extra, Record, Registration, unix_now};
+use crate::credentials::record::{Discovery, Extra, Record, Source, unix_now};
 use crate::credentials::sign_in::Phase;
 use crate::http::Egress;
 use crate::oauth::authorization::{
@@ -41,14 +41,9 @@ struct Stage<'a, 'b> {
 struct Attempt<'a> {
     discovered: &'a Discovered,
     scope: Option<String>,
+    client: ClientIdentity,
     pkce: Pkce,
     state: State,
-}
-
-impl<'a> Attempt<'a> {
-    fn new(discovered: &'a Discovered, scope: Option<String>) -> Result<Self, Problem> {
-        Ok(Attempt { discovered, scope, pkce: Pkce::generate()?, state: State::generate()? })
-    }
 }
 
 type Judged = Result<AuthorizationResponse, AuthorizationResponseError>;
@@ -64,29 +59,37 @@ impl Walk<'_> {
         audience: &dyn Audience,
     ) -> Result<(), Problem> {
         progress.phase(Phase::Discovering);
-        let discovered = discovery::discover(egress, self.upstream(), challenge, &self.rule).await?;
+        let suits = |server: &_| self.suits(&record, server);
+        let discovered = discovery::discover(egress, self.upstream(), challenge, &self.rule, &suits).await?;
         self.remember(&mut record, &discovered);
         let scope = self.scope(challenge, &discovered)?;
         let mut stage = Stage { egress, record: &mut record, progress, audience };
         let client = self.client(egress, stage.record, &discovered, scope.as_deref()).await?;
         let reused = client.reused;
-        let first = self.attempt(&mut stage, Attempt::new(&discovered, scope.clone())?, client).await;
+        let first = self.attempt(&mut stage, &discovered, scope.clone(), client).await;
         let forgotten = stage.record.issuer_mut(&discovered.server.issuer).registration.is_none();
         match first {
             // The server has forgotten the client that an earlier sign-in registered: once more with a new one (A15).
             Err(problem) if reused && forgotten && problem.code != Code::SignInTimedOut => {
                 tracing::info!("{problem}: registering anew");
                 let client = self.client(egress, stage.record, &discovered, scope.as_deref()).await?;
-                self.attempt(&mut stage, Attempt::new(&discovered, scope)?, client).await
+                self.attempt(&mut stage, &discovered, scope, client).await
             }
             first => first,
         }
     }
 
     /// One authorization request from the browser to the store.
-    async fn attempt(&self, stage: &mut Stage<'_, '_>, attempt: Attempt<'_>, client: Client) -> Result<(), Problem> {
-        let Client { registration, callback, redirect_uri, reused } = client;
-        let url = self.authorization_url(&attempt, &registration, &redirect_uri)?;
+    async fn attempt(
+        &self,
+        stage: &mut Stage<'_, '_>,
+        discovered: &Discovered,
+        scope: Option<String>,
+        client: Client,
+    ) -> Result<(), Problem> {
+        let Client { identity: client, callback, reused } = client;
+        let attempt = Attempt { discovered, scope, client, pkce: Pkce::generate()?, state: State::generate()? };
+        let url = self.authorization_url(&attempt)?;
         if reused && shows_an_error_page(stage.egress, &url).await {
             let issuer = Untrusted::new(attempt.discovered.server.issuer.as_str());
             let (what, hint) = (format!("`{issuer}` does not know this client any more"), "try again to register anew");
@@ -95,12 +98,15 @@ impl Walk<'_> {
         self.open(stage, &attempt, &url).await;
         let (response, page) = match self.response(&attempt, callback).await {
             // Perhaps the tab showed that the client is unknown: a new one is registered next time.
-            Err(problem) => return self.refused(stage, &attempt, reused, problem),
+            Err(problem) => {
+                let problem = client_identity::perhaps_refused(problem, &attempt.client);
+                return self.refused(stage, &attempt, reused, problem);
+            }
             Ok(response) => response,
         };
         stage.progress.phase(Phase::Exchanging);
         let result = match response {
-            Ok(response) => self.exchange(stage, &attempt, &registration, &redirect_uri, response).await,
+            Ok(response) => self.exchange(stage, &attempt, response).await,
             Err(error) => self.refused(stage, &attempt, error.forgets_registration(), error.into()),
         };
         page.finish(match &result {
@@ -112,16 +118,11 @@ impl Walk<'_> {
         result
     }
 
-    fn authorization_url(
-        &self,
-        attempt: &Attempt<'_>,
-        registration: &Registration,
-        redirect_uri: &str,
-    ) -> Result<Url, Problem> {
+    fn authorization_url(&self, attempt: &Attempt<'_>) -> Result<Url, Problem> {
         let request = AuthorizationRequest {
             endpoint: attempt.discovered.server.authorization_endpoint.clone(),
-            client_id: registration.client_id.clone(),
-            redirect_uri: redirect_uri.to_owned(),
+            client_id: attempt.client.registration.client_id.clone(),
+            redirect_uri: attempt.client.redirect_uri.clone(),
             state: attempt.state.clone(),
             code_challenge: attempt.pkce.challenge.clone(),
             resource: Some(attempt.discovered.resource.clone()),
@@ -166,18 +167,16 @@ impl Walk<'_> {
         &self,
         stage: &mut Stage<'_, '_>,
         attempt: &Attempt<'_>,
-        registration: &Registration,
-        redirect_uri: &str,
         response: AuthorizationResponse,
     ) -> Result<(), Problem> {
         let server = &attempt.discovered.server;
         let grant = AuthorizationCodeGrant {
             code: &response.code,
-            redirect_uri,
+            redirect_uri: &attempt.client.redirect_uri,
             verifier: &attempt.pkce.verifier,
             resource: Some(&attempt.discovered.resource),
         };
-        let request = authorization_code::request(&server.token_endpoint, &client_of(registration), &grant);
+        let request = authorization_code::request(&server.token_endpoint, &attempt.client.authentication, &grant);
         let asked = SystemTime::now();
         let answer = stage.egress.fetch(request).await?;
         match token_response::judge(&server.token_endpoint, answer.status(), answer.body()) {
@@ -185,14 +184,17 @@ impl Walk<'_> {
                 tokens.scope = tokens.scope.or_else(|| attempt.scope.clone());
                 stage.record.issuer = Some(server.issuer.clone());
                 let tokens = tokens_of(tokens, asked, &server.token_endpoint, None);
-                stage.record.issuer_mut(&server.issuer).tokens = Some(tokens);
+                let stored = stage.record.issuer_mut(&server.issuer);
+                stored.tokens = Some(tokens);
+                stored.registration = Some(attempt.client.registration.clone());
                 self.save(stage.record)
             }
             Err(error) => self.refused(stage, attempt, error.forgets_registration(), error.into()),
         }
     }
 
-    /// A client that the server no longer knows is forgotten, so that the next sign-in registers anew (A15).
+    /// A client that the server no longer knows is forgotten, so that the next sign-in registers anew (A15); but one that
+    /// did not register itself is never forgotten.
     fn refused(
         &self,
         stage: &mut Stage<'_, '_>,
@@ -201,7 +203,11 @@ impl Walk<'_> {
         problem: Problem,
     ) -> Result<(), Problem> {
         let issuer = &attempt.discovered.server.issuer;
-        if forgets_registration {
+        let registration = &attempt.client.registration;
+        let mut problem = problem;
+        if forgets_registration && registration.source != Source::Dynamic {
+            problem = client_identity::refused(registration, &problem.message);
+        } else if forgets_registration {
             stage.record.issuer_mut(issuer).registration = None;
             self.save(stage.record)?;
         }

@@ -9,6 +9,7 @@ mod errors;
 mod flow;
 mod host_side;
 mod hostile;
+mod known_clients;
 mod patience;
 mod process_wall;
 mod recovery;

@@ -1,0 +1,103 @@
+//! What is parsed, and what is refused without showing a secret.
+
+use super::*;
+use crate::settings::SecretPlace;
+
+fn parse_words(words: &[&str]) -> Result<Invocation, Refusal> {
+    parse(["mcp-bridge"].iter().chain(words).map(OsString::from))
+}
+
+fn refusal(words: &[&str]) -> String {
+    parse_words(words).unwrap_err().to_string()
+}
+
+#[test]
+fn a_bare_url_means_the_same_as_upstream() {
+    for words in [&["https://a.example/mcp"][..], &["--upstream", "https://a.example/mcp"]] {
+        let Ok(Invocation::Bridge(settings)) = parse_words(words) else { panic!("{words:?}") };
+        assert_eq!(settings.sign_in.upstream.as_str(), "https://a.example/mcp");
+        assert_eq!(settings.sign_in.timeout, Duration::from_secs(300));
+    }
+}
+
+#[test]
+fn a_misspelt_flag_is_answered_with_the_nearest_one() {
+    assert!(refusal(&["--upstrem", "https://a.example"]).contains("--upstream"));
+    assert!(refusal(&["https://a.example", "--no-brwser"]).contains("--no-browser"));
+    assert!(refusal(&["logn"]).contains("login"));
+}
+
+#[test]
+fn a_header_value_is_in_no_error_and_no_debug_output() {
+    let shown = refusal(&["https://a.example", "--header", "Origin: hunter2"]);
+    assert!(shown.contains("origin") && !shown.contains("hunter2"), "{shown}");
+    let shown = refusal(&["https://a.example", "--header=hunter2"]);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let settings = parse_words(&["https://a.example", "--header", "X-Key: hunter2"]).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn patience_is_auto_or_a_number_of_seconds() {
+    for (word, expected) in [("auto", Patience::Auto), ("5", Patience::For(Duration::from_secs(5)))] {
+        let Ok(Invocation::Bridge(settings)) = parse_words(&["https://a.example", "--patience", word]) else {
+            panic!("{word}")
+        };
+        assert_eq!(settings.patience, expected);
+    }
+    assert!(refusal(&["https://a.example", "--patience", "soon"]).contains("auto"));
+}
+
+#[test]
+fn the_commands_of_the_help_are_the_commands_that_are() {
+    use clap::CommandFactory;
+    Cli::command().debug_assert();
+    assert!(matches!(parse_words(&["login", "https://a.example", "--force"]), Ok(Invocation::Login(_, true))));
+    assert!(matches!(parse_words(&["worker"]), Ok(Invocation::Worker)));
+}
+
+#[test]
+fn a5_every_way_to_name_a_client_is_taken_at_once() {
+    let words = [
+        "https://a.example",
+        "--client-id",
+        "id",
+        "--client-secret-env",
+        "VAR",
+        "--client-metadata-url",
+        "https://app.example/c",
+    ];
+    let Ok(Invocation::Bridge(settings)) = parse_words(&words) else { panic!("{words:?}") };
+    let client = &settings.sign_in.client;
+    assert_eq!(client.client_id.as_deref(), Some("id"));
+    assert_eq!(client.client_secret, Some(SecretPlace::Variable("VAR".to_owned())));
+    assert_eq!(client.metadata_url.as_deref(), Some("https://app.example/c"));
+}
+
+#[test]
+fn a_client_that_cannot_be_is_refused() {
+    let table = [
+        ("a secret of nobody", &["--client-secret-env", "VAR"][..]),
+        ("two secrets", &["--client-id", "id", "--client-secret-env", "VAR", "--client-secret-file", "f"]),
+        ("an empty id", &["--client-id", ""]),
+        ("the secret itself", &["--client-id", "id", "--client-secret-env", "hunter2=="]),
+        ("a document by http", &["--client-metadata-url", "http://app.example/c"]),
+        ("a document without a path", &["--client-metadata-url", "https://app.example"]),
+    ];
+    for (name, words) in table {
+        let shown = refusal(&[&["https://a.example"], words].concat());
+        assert!(!shown.contains("hunter2"), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn a_profile_is_taken_by_every_command() {
+    let profile = |words: &[&str]| match parse_words(&[words, &["--profile", "work"]].concat()).unwrap() {
+        Invocation::Bridge(settings) | Invocation::Login(settings, _) => Some(settings.sign_in.profile),
+        Invocation::Worker => None,
+    };
+    for words in [&["https://a.example"][..], &["login", "https://a.example"]] {
+        assert_eq!(profile(words).as_deref(), Some("work"), "{words:?}");
+    }
+    assert!(refusal(&["https://a.example", "--profile", "a/b"]).contains("a/b"));
+}
