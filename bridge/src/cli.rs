@@ -13,12 +13,13 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use self::client::ClientArgs;
+use self::client::{ClientArgs, SecretArgs};
 use crate::credentials::store::Store;
 use crate::oauth::scope::Scope;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::settings::{
-    DEFAULT_PROFILE, LogSettings, Patience, Settings, SignInSettings, check_profile, check_upstream, parse_header,
+    DEFAULT_PROFILE, LogSettings, LogoutSettings, Patience, Settings, SignInSettings, StatusSettings, check_profile,
+    check_upstream, parse_header,
 };
 
 /// What was typed.
@@ -50,6 +51,13 @@ pub enum Command {
     ///
     /// It is the same sign-in that a bridge starts by itself; whoever waits for it goes on.
     Login(Box<LoginArgs>),
+    /// Sign out: revoke the tokens at the server and remove them here
+    ///
+    /// Without a network they are removed all the same, with a warning. The client that was registered at the server is
+    /// kept, so that the next sign-in registers none.
+    Logout(Box<LogoutArgs>),
+    /// Show what is stored; asks no server and opens no browser
+    Status(Box<StatusArgs>),
     /// The sign-in process that a bridge starts; its job comes on stdin
     #[command(hide = true)]
     Worker,
@@ -82,6 +90,37 @@ pub struct LoginArgs {
     force: bool,
     #[command(flatten)]
     common: CommonArgs,
+}
+
+/// What `logout` takes.
+#[derive(Debug, Args)]
+pub struct LogoutArgs {
+    /// The MCP endpoint of the remote server [default: the only one that is stored]
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+    /// All that are stored, or all of URL, or all of --profile
+    #[arg(long)]
+    all: bool,
+    /// Also forget the client that was registered at the server
+    #[arg(long)]
+    forget_registration: bool,
+    #[command(flatten)]
+    secret: SecretArgs,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+/// What `status` takes.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only this remote server; exit code 4 if there is no sign-in for it
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+    /// Print JSON; docs/status.md has its schema
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +195,10 @@ pub enum Invocation {
     Bridge(Box<Settings>),
     /// Sign in now; anew although there is a sign-in.
     Login(Box<Settings>, bool),
+    /// Sign out.
+    Logout(Box<LogoutSettings>),
+    /// Show what is stored.
+    Status(Box<StatusSettings>),
     /// Do the job that stands on stdin.
     Worker,
 }
@@ -181,6 +224,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Ref
     match cli.command {
         Some(Command::Worker) => Ok(Invocation::Worker),
         Some(Command::Login(login)) => Ok(login.invocation()?),
+        Some(Command::Logout(logout)) => Ok(logout.invocation()?),
+        Some(Command::Status(status)) => Ok(status.invocation()?),
         None => cli.bridge.invocation(),
     }
 }
@@ -192,7 +237,7 @@ impl BridgeArgs {
             return Err(usage(clap::error::ErrorKind::MissingRequiredArgument, words));
         };
         if !upstream.contains("://") && !upstream.contains('.') {
-            let words = format!("`{upstream}` is neither a URL nor a command; the commands are: login");
+            let words = format!("`{upstream}` is neither a URL nor a command; the commands are: login, logout, status");
             return Err(usage(clap::error::ErrorKind::InvalidSubcommand, &words));
         }
         Ok(Invocation::Bridge(Box::new(Settings { patience: self.patience, ..self.common.settings(&upstream)? })))
@@ -222,6 +267,42 @@ impl LoginArgs {
         let discovery = record.current().and_then(|(_, current)| current.discovery.as_ref());
         Ok(discovery.map_or_else(|| room.resource().to_owned(), |discovery| discovery.upstream.clone()))
     }
+}
+
+impl LogoutArgs {
+    fn invocation(self) -> Result<Invocation, Problem> {
+        let secret = self.secret.place()?;
+        if secret.is_some() && (self.all || self.url.is_none()) {
+            let what = "a client secret is for one server, and `logout` is to sign out of whatever is stored";
+            return Err(Problem::new(Code::InvalidSetting, what, "name the server: `mcp-bridge logout URL`"));
+        }
+        Ok(Invocation::Logout(Box::new(LogoutSettings {
+            upstream: stored_upstream(self.url.as_deref())?,
+            all: self.all,
+            forget_registration: self.forget_registration,
+            secret,
+            profile: self.state.profile()?,
+            state_dir: self.state.dir()?,
+            log: self.state.log(),
+        })))
+    }
+}
+
+impl StatusArgs {
+    fn invocation(self) -> Result<Invocation, Problem> {
+        Ok(Invocation::Status(Box::new(StatusSettings {
+            upstream: stored_upstream(self.url.as_deref())?,
+            json: self.json,
+            profile: self.state.profile()?,
+            state_dir: self.state.dir()?,
+            log: self.state.log(),
+        })))
+    }
+}
+
+/// A URL that is only looked up: how safe it is to speak to was asked when it was stored.
+fn stored_upstream(url: Option<&str>) -> Result<Option<url::Url>, Problem> {
+    url.map(|url| check_upstream(url, true)).transpose()
 }
 
 impl StateArgs {

@@ -3,6 +3,9 @@
 
 pub mod bridge;
 pub mod login;
+pub mod logout;
+pub mod status;
+mod when;
 pub mod worker;
 
 use std::process::ExitCode;
@@ -15,6 +18,7 @@ fn failed(problem: &Problem) -> ExitCode {
     terminal::show(problem);
     match problem.code {
         Code::SignInNeeded | Code::SignInDenied | Code::SignInTimedOut => ExitCode::from(4),
+        Code::InvalidSetting => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     }
 }

@@ -29,6 +29,8 @@ fn main() -> ExitCode {
         match invocation {
             Invocation::Bridge(settings) => commands::bridge::run(*settings).await,
             Invocation::Login(settings, force) => commands::login::run(*settings, force).await,
+            Invocation::Logout(settings) => commands::logout::run(*settings).await,
+            Invocation::Status(settings) => commands::status::run(&settings),
             Invocation::Worker => commands::worker::run().await,
         }
     });

@@ -94,10 +94,21 @@ fn a_client_that_cannot_be_is_refused() {
 fn a_profile_is_taken_by_every_command() {
     let profile = |words: &[&str]| match parse_words(&[words, &["--profile", "work"]].concat()).unwrap() {
         Invocation::Bridge(settings) | Invocation::Login(settings, _) => Some(settings.sign_in.profile),
+        Invocation::Logout(settings) => settings.profile,
+        Invocation::Status(settings) => settings.profile,
         Invocation::Worker => None,
     };
-    for words in [&["https://a.example"][..], &["login", "https://a.example"]] {
+    for words in [&["https://a.example"][..], &["login", "https://a.example"], &["logout"], &["status"]] {
         assert_eq!(profile(words).as_deref(), Some("work"), "{words:?}");
     }
     assert!(refusal(&["https://a.example", "--profile", "a/b"]).contains("a/b"));
+}
+
+#[test]
+fn a_secret_is_for_one_server() {
+    let secret = ["--client-secret-env", "VAR"];
+    assert!(parse_words(&[&["logout", "https://a.example"], &secret[..]].concat()).is_ok());
+    for words in [&["logout"][..], &["logout", "--all"], &["logout", "https://a.example", "--all"]] {
+        assert!(parse_words(&[words, &secret[..]].concat()).is_err(), "{words:?}");
+    }
 }

@@ -50,6 +50,8 @@ async fn help_explains_every_flag_in_groups() {
         "--client-secret-file",
         "--client-metadata-url",
         "login",
+        "logout",
+        "status",
         "Server:",
         "Client:",
         "Sign-in:",

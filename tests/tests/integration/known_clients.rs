@@ -170,7 +170,7 @@ mod a7 {
     }
 
     #[tokio::test]
-    async fn a_given_client_is_not_used_with_another_issuer() {
+    async fn a_given_client_is_not_used_with_another_issuer_until_the_person_signs_out() {
         let given = || MockServer::builder().known_client(CLIENT, Some(SECRET), &[CALLBACK]);
         let house = House::new(given()).await;
         let options = || {
@@ -186,6 +186,12 @@ mod a7 {
         assert_eq!(house.browser.tabs_opened(), 1);
         let asked: Vec<_> = other.log().into_iter().map(|seen| seen.endpoint).collect();
         assert_eq!(asked, [Endpoint::ServerMetadata], "not even the client id went there");
+
+        let logout = Options::new(&["logout", &house.server.mcp_url()], house.state.path()).start().end().await;
+        assert!(logout.status.success(), "{}", logout.stderr);
+        let mut bridge = options().start();
+        assert!(bridge.initialize().await["result"].is_object());
+        assert_eq!((house.browser.tabs_opened(), other.counts().code_exchanges), (2, 1));
     }
 
     #[tokio::test]

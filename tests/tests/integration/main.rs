@@ -14,6 +14,7 @@ mod patience;
 mod process_wall;
 mod recovery;
 mod secrets;
+mod status_logout;
 mod store;
 mod upstream_side;
 
