@@ -32,6 +32,8 @@ const FRESH: u64 = 300;
 
 /// A token that lived shorter (seconds) since its person signed in is shown although it has ended by its own account.
 const SHORTEST_LIFE: u64 = 60;
+/// How long a resource's metadata is not read again for tokens that it rejects.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// How long a refresh ahead of time is not tried again after it failed.
 const COOL_DOWN: Duration = Duration::from_secs(10);
 
@@ -67,6 +69,8 @@ pub struct Keeper {
     /// When the person signed in whose tokens were rejected although they were fresh: what else the server takes of them
     /// does not make another sign-in worth while.
     rejected: AtomicU64,
+    /// When the resource's metadata was last read for a token that is rejected.
+    looked: Mutex<Option<Instant>>,
     /// Scopes that were signed in for in vain.
     in_vain: Mutex<step_up::InVain>,
     /// No refresh ahead of time before this instant: the last one failed.
@@ -98,6 +102,7 @@ impl Keeper {
             held: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             rejected: AtomicU64::new(0),
+            looked: Mutex::default(),
             in_vain: Mutex::default(),
             not_before: Mutex::default(),
             states: watch::Sender::new(SignInState::None),
@@ -208,6 +213,16 @@ impl Keeper {
         in_vain.has(scope)
     }
 
+    /// Whether the resource's metadata may be read again for a token that is rejected: not at every call.
+    fn may_look_again(&self) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = looked.is_none_or(|at| at.elapsed() >= LOOK_AGAIN);
+        if due {
+            *looked = Some(Instant::now());
+        }
+        due
+    }
+
     fn job(&self, purpose: Purpose) -> Job {
         let mut job = Job::new(self.settings.clone());
         job.interactive = purpose == Purpose::Call;
@@ -268,7 +283,9 @@ impl Pass<'_> {
     ) -> Result<Verdict, Problem> {
         let challenge = || challenge::bearer(headers.get_all(header::WWW_AUTHENTICATE));
         match status {
-            StatusCode::UNAUTHORIZED if self.keeper.fixed => Err(self.rejected("the `Authorization` header given")),
+            StatusCode::UNAUTHORIZED if self.keeper.fixed => {
+                Err(self.keeper.job(self.purpose).rejected("the `Authorization` header given"))
+            }
             StatusCode::UNAUTHORIZED => self.mend(challenge(), peer).await,
             StatusCode::FORBIDDEN => match challenge() {
                 Some(challenge) if challenge.error.as_deref() == Some("insufficient_scope") => {
@@ -295,15 +312,21 @@ impl Pass<'_> {
             let only_a_person_is_left = in_vain || !(held.given_up || held.tokens.refresh_token.is_some());
             doubtful && only_a_person_is_left && now.saturating_sub(held.tokens.signed_in_at) < FRESH
         });
-        if pointless || self.authorizations >= MAX_MENDED {
-            let signed_in_at = self.used.as_ref().map_or(0, |held| held.tokens.signed_in_at);
-            self.keeper.rejected.store(signed_in_at, Ordering::Relaxed);
-            return Err(self.rejected("a token that was issued for it just now"));
-        }
-        self.authorizations += 1;
         let mut job = self.keeper.job(self.purpose);
         job.challenge = Some(Challenged::new(challenge, peer.map(|peer| peer.ip())));
         job.skip_refresh = in_vain;
+        if pointless || self.authorizations >= MAX_MENDED {
+            let signed_in_at = self.used.as_ref().map_or(0, |held| held.tokens.signed_in_at);
+            self.keeper.rejected.store(signed_in_at, Ordering::Relaxed);
+            let looks =
+                self.purpose == Purpose::Call && self.authorizations <= MAX_MENDED && self.keeper.may_look_again();
+            if !looks {
+                return Err(job.rejected("a token that was issued for it just now"));
+            }
+            // The resource may name another issuer by now (A15, A7).
+            (job.skip_refresh, job.other_issuer_only) = (true, true);
+        }
+        self.authorizations += 1;
         self.used = Some(self.keeper.obtain(self.used.take(), job, self.arrived).await?);
         Ok(Verdict::SendAgain)
     }
@@ -328,16 +351,6 @@ impl Pass<'_> {
         (job.skip_refresh, job.step_up) = (true, true);
         self.used = Some(self.keeper.obtain(self.used.take(), job, self.arrived).await?);
         Ok(Verdict::SendAgain)
-    }
-
-    fn rejected(&self, what: &str) -> Problem {
-        let upstream = SafeUrl::new(&self.keeper.settings.upstream);
-        Problem::new(
-            Code::TokenRejected,
-            format!("`{upstream}` rejects {what} (401)"),
-            "ask the server's operator whether this account has access; `mcp-bridge login URL --force` signs in anew",
-        )
-        .at(upstream)
     }
 
     fn insufficient_scope(&self, challenge: &BearerChallenge) -> Problem {

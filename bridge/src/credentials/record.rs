@@ -4,16 +4,17 @@
 
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
-use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+pub use self::tokens::Tokens;
 use crate::secret::Secret;
 
 /// The version that is written. A higher one is never overwritten.
@@ -21,9 +22,6 @@ pub const VERSION: u64 = 1;
 
 /// How many refresh tokens that were given up an issuer keeps, the latest.
 const SET_ASIDE_KEPT: usize = 5;
-
-/// The longest time before its end that a token is refreshed (A14), in seconds.
-const LONGEST_SKEW: u64 = 60;
 
 /// Fields that this version does not know; kept, and not shown for they may be secret.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,9 +99,15 @@ pub struct IssuerRecord {
     /// What was discovered last of it and of the resource that named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovery: Option<Discovery>,
-    /// The client that is registered there.
+    /// The client that signed in there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<Registration>,
+    /// The server may have forgotten that client: it refreshes what it signed in for, and signs in no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubtful: bool,
+    /// A client that was registered for a sign-in that has not come to its end; until then the other one's tokens count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Registration>,
     /// The tokens that it issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
@@ -142,6 +146,12 @@ pub struct Registration {
     /// When the secret ends, in Unix seconds; absent or 0: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret_expires_at: Option<u64>,
+    /// The scope that it was registered with; more is not asked for by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The token endpoint of the server that it was registered with; its secret goes to that origin only (A7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
     /// How the client authenticates (RFC 6749 §2.3).
     pub token_endpoint_auth_method: String,
     /// The redirect URIs that were registered, with their ports.
@@ -149,38 +159,6 @@ pub struct Registration {
     pub redirect_uris: Vec<String>,
     /// When, in Unix seconds.
     pub registered_at: u64,
-    /// Fields of a newer version.
-    #[serde(flatten)]
-    pub extra: Extra,
-}
-
-/// Tokens (RFC 6749 §5.1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tokens {
-    /// The access token.
-    #[serde(serialize_with = "to_disk")]
-    pub access_token: Secret,
-    /// Its type, as the server spelled it.
-    pub token_type: String,
-    /// When it came, in Unix seconds.
-    pub obtained_at: u64,
-    /// When it ends, in Unix seconds; absent if the server did not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<u64>,
-    /// When a person signed in for them, in Unix seconds; refreshes carry it on.
-    #[serde(default)]
-    pub signed_in_at: u64,
-    /// A refresh token brought them, not a person.
-    #[serde(default)]
-    pub refreshed: bool,
-    /// The refresh token.
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "to_disk_if_any")]
-    pub refresh_token: Option<Secret>,
-    /// The scope granted; absent if neither asked for nor told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<String>,
-    /// The endpoint that issued them; they are refreshed nowhere else.
-    pub token_endpoint: String,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub extra: Extra,
@@ -304,6 +282,25 @@ struct Format {
 }
 
 impl IssuerRecord {
+    /// The client that may sign in again: registered for a sign-in that has not ended, or the one that signed in last.
+    #[must_use]
+    pub fn reusable(&self) -> Option<&Registration> {
+        self.pending.as_ref().or(self.registration.as_ref().filter(|_| !self.doubtful))
+    }
+
+    /// The server does not know this client any more: it signs in no more, but its tokens stay (A15).
+    pub fn doubt(&mut self, client_id: &str) {
+        self.pending.take_if(|pending| pending.client_id == client_id);
+        self.doubtful |= self.registration.as_ref().is_some_and(|known| known.client_id == client_id);
+    }
+
+    /// This client has signed in, for these tokens.
+    pub fn signed_in(&mut self, registration: Registration, tokens: Tokens) {
+        self.registration = Some(registration);
+        self.tokens = Some(tokens);
+        (self.pending, self.doubtful) = (None, false);
+    }
+
     /// Gives up the refresh token that was refused, if it is still the one stored; else another process has a newer
     /// one, and nothing changes. Whether it was given up.
     pub fn set_aside_refused(&mut self, refused: &Secret, why: &str, now: u64) -> bool {
@@ -318,39 +315,6 @@ impl IssuerRecord {
             }
             None => false,
         }
-    }
-}
-
-impl Tokens {
-    /// Tells these tokens from others without showing them: 16 hex digits of a SHA-256. A server may hand out the same
-    /// access token again; then its times tell.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        let mut hash = digest::Context::new(&digest::SHA256);
-        hash.update(self.access_token.expose().as_bytes());
-        hash.update(&[0]);
-        hash.update(self.refresh_token.as_ref().map_or("", Secret::expose).as_bytes());
-        hash.update(&self.obtained_at.to_be_bytes());
-        hash.update(&self.expires_at.unwrap_or_default().to_be_bytes());
-        hash.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// Whether the access token ends so soon that it should be refreshed first: within a tenth of its lifetime, at most
-    /// 60 s (A14). Unknown counts as no: also when the clock stands before the token came, for then it was set back.
-    #[must_use]
-    pub fn needs_refresh(&self, now: u64) -> bool {
-        let Some(expires_at) = self.expires_at else { return false };
-        let lifetime = expires_at.saturating_sub(self.obtained_at);
-        let skew = (lifetime / 10).min(LONGEST_SKEW);
-        now >= self.obtained_at && now.saturating_add(skew) >= expires_at
-    }
-}
-
-impl Tokens {
-    /// Whether the access token's time is over. Unknown counts as no, as in [`Tokens::needs_refresh`].
-    #[must_use]
-    pub fn has_ended(&self, now: u64) -> bool {
-        now >= self.obtained_at && self.expires_at.is_some_and(|end| end <= now)
     }
 }
 

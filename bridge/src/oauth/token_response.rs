@@ -241,6 +241,16 @@ impl TokenError {
         matches!(self, TokenError::Refused { error: InvalidClient | UnauthorizedClient, .. })
     }
 
+    /// Whether the server has answered that it gives no token, in whatever words: trouble that passes is none.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            TokenError::Refused { .. } => true,
+            TokenError::Status { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 425 | 429),
+            _ => false,
+        }
+    }
+
     /// The stable name.
     #[must_use]
     pub fn code(&self) -> Code {

@@ -15,7 +15,7 @@ use url::Url;
 use crate::oauth::endpoint::{Endpoint, EndpointError, UrlRule};
 
 /// How long an opener may take to say that it did not work. One that goes on longer is a text browser at work.
-const OPENER: Duration = Duration::from_secs(5);
+const OPENER: Duration = Duration::from_secs(1);
 
 /// Opens a URL in the person's browser and says whether that worked, as far as can be known.
 pub async fn open_in_background(url: Url, rule: UrlRule) -> bool {

@@ -181,6 +181,8 @@ fn registration(source: Source, client_id: String, token_endpoint_auth_method: S
         client_id,
         client_secret: None,
         client_secret_expires_at: None,
+        scope: None,
+        token_endpoint: None,
         token_endpoint_auth_method,
         redirect_uris: Vec::new(),
         registered_at: unix_now(),

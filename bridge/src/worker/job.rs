@@ -24,6 +24,9 @@ pub struct Job {
     /// The challenge's scope is what to ask for, whatever the settings say.
     #[serde(default)]
     pub step_up: bool,
+    /// Only a sign-in at another issuer than the one in use could help: its tokens are rejected although they are fresh.
+    #[serde(default)]
+    pub other_issuer_only: bool,
     /// A person may be asked.
     pub interactive: bool,
     /// The last attempt that the bridge knew of: one that ended since did this job, or failed at it.
@@ -63,10 +66,27 @@ impl Job {
             challenge: None,
             skip_refresh: false,
             step_up: false,
+            other_issuer_only: false,
             interactive: true,
             seen_attempt: None,
             at_terminal: false,
         }
+    }
+
+    /// Whether a person may be asked, and it is known how.
+    #[must_use]
+    pub fn may_ask(&self) -> bool {
+        self.interactive && self.challenge.is_some()
+    }
+
+    /// What to say of an upstream that rejects what its own authorization server has issued.
+    #[must_use]
+    pub fn rejected(&self, what: &str) -> Problem {
+        let upstream = SafeUrl::new(&self.settings.upstream);
+        let hint = format!(
+            "ask the server's operator whether this account has access; `mcp-bridge login {upstream} --force` signs in anew"
+        );
+        Problem::new(Code::TokenRejected, format!("`{upstream}` rejects {what} (401)"), hint).at(upstream)
     }
 
     /// What to say where a person is needed and may not be asked now.

@@ -31,7 +31,8 @@ impl Walk<'_> {
         let (Some(registration), Some(tokens)) = (&current.registration, &current.tokens) else { return Ok(false) };
         let Some(refresh_token) = tokens.refresh_token.clone() else { return Ok(false) };
         let issuer = issuer.to_owned();
-        let resource = current.discovery.as_ref().map(|discovery| discovery.resource.clone());
+        let discovered = || current.discovery.as_ref().map(|discovery| discovery.resource.clone());
+        let resource = tokens.resource.clone().or_else(discovered);
         let endpoint = Endpoint::parse("token_endpoint", &tokens.token_endpoint, &self.rule)?;
         let listed = current.discovery.as_ref().map(|known| known.token_endpoint_auth_methods_supported.as_slice());
         let known = &self.job.settings.client;
@@ -42,12 +43,22 @@ impl Walk<'_> {
         progress.phase(Phase::Refreshing);
         let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
-        let response = egress.fetch(refresh::request(&endpoint, &client, &refresh_token, resource.as_deref())).await?;
+        let request = || refresh::request(&endpoint, &client, &refresh_token, resource.as_deref());
+        let response = match egress.fetch(request()).await {
+            // The answer may have been lost, and the token be spent: a server with a grace period gives it again, and a
+            // strict one has ended nothing that was not lost already.
+            Err(error) if !error.never_sent() => {
+                tracing::warn!("{error}: asking once more");
+                egress.fetch(request()).await?
+            }
+            answered => answered?,
+        };
         let judged = token_response::judge(&endpoint, response.status(), response.body());
         match judged {
             Ok(tokens) => {
                 let tokens = tokens.after_refresh(&refresh_token, scope.as_deref());
-                record.issuer_mut(&issuer).tokens = Some(tokens_of(tokens, asked, &endpoint, Some(signed_in_at)));
+                record.issuer_mut(&issuer).tokens =
+                    Some(tokens_of(tokens, asked, &endpoint, resource, Some(signed_in_at)));
                 *record = self.room.write_reserved(self.lock, room, record.clone()).await?;
                 tracing::info!("refreshed the token for `{}`", SafeUrl::new(self.upstream()));
                 Ok(true)
@@ -59,6 +70,11 @@ impl Walk<'_> {
                 tracing::warn!("{error}: a sign-in is due");
                 give_up(record, &issuer, &error);
                 self.save(record)?;
+                Ok(false)
+            }
+            // Whatever the server means by it, it gives no token for this one; a person can go on, and nothing is lost.
+            Err(error) if error.is_refusal() && self.job.may_ask() => {
+                tracing::warn!("{error}: asking the person instead");
                 Ok(false)
             }
             Err(error) => Err(error.into()),
@@ -73,8 +89,10 @@ fn give_up(record: &mut Record, issuer: &str, error: &TokenError) {
     if let Some(refused) = refused {
         stored.set_aside_refused(&refused, &error.to_string(), unix_now());
     }
-    if error.forgets_registration() {
-        stored.registration = None;
+    if error.forgets_registration()
+        && let Some(client_id) = stored.registration.as_ref().map(|client| client.client_id.clone())
+    {
+        stored.doubt(&client_id);
     }
 }
 
@@ -90,12 +108,14 @@ pub(super) fn tokens_of(
     response: TokenResponse,
     asked: SystemTime,
     endpoint: &Endpoint,
+    resource: Option<String>,
     signed_in_at: Option<u64>,
 ) -> Tokens {
     let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     Tokens {
         expires_at: response.expires_at(asked).map(seconds),
         access_token: response.access_token,
+        resource,
         token_type: "Bearer".to_owned(),
         obtained_at: seconds(asked),
         signed_in_at: signed_in_at.unwrap_or_else(|| seconds(asked)),

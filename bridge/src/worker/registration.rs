@@ -6,7 +6,7 @@ use super::callback::{Callback, CallbackError};
 use super::client_identity::{Client, ClientIdentity};
 use super::discovery::Discovered;
 use super::refresh::client_of;
-use crate::credentials::record::{Extra, Record, Registration, Source, unix_now};
+use crate::credentials::record::{Extra, IssuerRecord, Record, Registration, Source, unix_now};
 use crate::http::Egress;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::registration::{self, ClientInformation, ClientMetadata, RegistrationError};
@@ -27,9 +27,8 @@ impl Walk<'_> {
         scope: Option<&str>,
     ) -> Result<Client, Problem> {
         let issuer = &discovered.server.issuer;
-        let stored = record.issuers.get(issuer).and_then(|stored| stored.registration.clone());
-        let is_ours = |known: &Registration| known.source == Source::Dynamic && !known.has_expired(unix_now());
-        if let Some(registration) = stored.filter(is_ours)
+        let stored = record.issuers.get(issuer).and_then(IssuerRecord::reusable).cloned();
+        if let Some(registration) = stored.filter(|known| fits(known, discovered, scope))
             && let Some((callback, redirect_uri)) = self.serve(&registration).await?
         {
             tracing::info!("using the registration at `{}`", Untrusted::new(issuer.as_str()));
@@ -40,8 +39,8 @@ impl Walk<'_> {
         };
         let mut callback = Callback::bind(self.job.settings.callback_port).await?;
         let (information, redirect_uri) = self.register(egress, endpoint, discovered, &mut callback, scope).await?;
-        let registration = registration_of(information);
-        record.issuer_mut(issuer).registration = Some(registration.clone());
+        let registration = registration_of(information, discovered, scope);
+        record.issuer_mut(issuer).pending = Some(registration.clone());
         self.save(record)?;
         tracing::info!("registered at `{}`", Untrusted::new(issuer.as_str()));
         Ok(Client { identity: identity(registration, redirect_uri), callback, reused: false })
@@ -124,9 +123,26 @@ fn identity(registration: Registration, redirect_uri: String) -> ClientIdentity 
     ClientIdentity { authentication: client_of(&registration), registration, redirect_uri }
 }
 
-fn registration_of(information: ClientInformation) -> Registration {
+/// Whether a stored registration does for this sign-in: it registered itself, its secret is good and stays with the origin
+/// that it came from, and no more scope is asked for than it was registered with.
+fn fits(known: &Registration, discovered: &Discovered, scope: Option<&str>) -> bool {
+    let origin = |url: &str| url::Url::parse(url).ok().map(|url| url.origin());
+    let same_origin = known
+        .token_endpoint
+        .as_deref()
+        .is_none_or(|endpoint| origin(endpoint) == Some(discovered.server.token_endpoint.url().origin()));
+    let has = |token: &str| known.scope.as_deref().is_none_or(|scope| scope.split(' ').any(|known| known == token));
+    known.source == Source::Dynamic
+        && !known.has_expired(unix_now())
+        && (same_origin || known.client_secret.is_none())
+        && scope.unwrap_or_default().split_ascii_whitespace().all(has)
+}
+
+fn registration_of(information: ClientInformation, discovered: &Discovered, scope: Option<&str>) -> Registration {
     Registration {
         source: Source::Dynamic,
+        scope: scope.map(str::to_owned),
+        token_endpoint: Some(discovered.server.token_endpoint.as_str().to_owned()),
         client_id: information.client_id,
         client_secret: information.client_secret,
         client_secret_expires_at: information.client_secret_expires_at,

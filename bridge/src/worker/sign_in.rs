@@ -61,13 +61,17 @@ impl Walk<'_> {
         progress.phase(Phase::Discovering);
         let suits = |server: &_| self.suits(&record, server);
         let discovered = discovery::discover(egress, self.upstream(), challenge, &self.rule, &suits).await?;
+        if self.job.other_issuer_only && record.issuer.as_ref() == Some(&discovered.server.issuer) {
+            return Err(self.job.rejected("a token that was issued for it just now"));
+        }
         self.remember(&mut record, &discovered);
         let scope = self.scope(challenge, &discovered)?;
         let mut stage = Stage { egress, record: &mut record, progress, audience };
         let client = self.client(egress, stage.record, &discovered, scope.as_deref()).await?;
-        let reused = client.reused;
+        let (reused, client_id) = (client.reused, client.identity.registration.client_id.clone());
         let first = self.attempt(&mut stage, &discovered, scope.clone(), client).await;
-        let forgotten = stage.record.issuer_mut(&discovered.server.issuer).registration.is_none();
+        let reusable = stage.record.issuer_mut(&discovered.server.issuer).reusable();
+        let forgotten = reusable.is_none_or(|known| known.client_id != client_id);
         match first {
             // The server has forgotten the client that an earlier sign-in registered: once more with a new one (A15).
             Err(problem) if reused && forgotten && problem.code != Code::SignInTimedOut => {
@@ -89,12 +93,16 @@ impl Walk<'_> {
     ) -> Result<(), Problem> {
         let Client { identity: client, callback, reused } = client;
         let attempt = Attempt { discovered, scope, client, pkce: Pkce::generate()?, state: State::generate()? };
-        let url = self.authorization_url(&attempt)?;
-        if reused && shows_an_error_page(stage.egress, &url).await {
+        // Asked without the person first, with nothing of the request that they will make.
+        let trial = self.authorization_url(&attempt, &State::generate()?, &Pkce::generate()?.challenge)?;
+        if reused && shows_an_error_page(stage.egress, &trial).await {
             let issuer = Untrusted::new(attempt.discovered.server.issuer.as_str());
             let (what, hint) = (format!("`{issuer}` does not know this client any more"), "try again to register anew");
             return self.refused(stage, &attempt, true, Problem::new(Code::AuthorizationResponseInvalid, what, hint));
         }
+        // One tab at a time for the person, whichever server it is for; the time counts from its opening.
+        let _turn = self.room.turn().await?;
+        let url = self.authorization_url(&attempt, &attempt.state, &attempt.pkce.challenge)?;
         self.open(stage, &attempt, &url).await;
         let (response, page) = match self.response(&attempt, callback).await {
             // Perhaps the tab showed that the client is unknown: a new one is registered next time.
@@ -118,13 +126,13 @@ impl Walk<'_> {
         result
     }
 
-    fn authorization_url(&self, attempt: &Attempt<'_>) -> Result<Url, Problem> {
+    fn authorization_url(&self, attempt: &Attempt<'_>, state: &State, code_challenge: &str) -> Result<Url, Problem> {
         let request = AuthorizationRequest {
             endpoint: attempt.discovered.server.authorization_endpoint.clone(),
             client_id: attempt.client.registration.client_id.clone(),
             redirect_uri: attempt.client.redirect_uri.clone(),
-            state: attempt.state.clone(),
-            code_challenge: attempt.pkce.challenge.clone(),
+            state: state.clone(),
+            code_challenge: code_challenge.to_owned(),
             resource: Some(attempt.discovered.resource.clone()),
             scope: attempt.scope.clone(),
             extra: Vec::new(),
@@ -177,17 +185,19 @@ impl Walk<'_> {
             resource: Some(&attempt.discovered.resource),
         };
         let request = authorization_code::request(&server.token_endpoint, &attempt.client.authentication, &grant);
+        let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
         let answer = stage.egress.fetch(request).await?;
         match token_response::judge(&server.token_endpoint, answer.status(), answer.body()) {
             Ok(mut tokens) => {
                 tokens.scope = tokens.scope.or_else(|| attempt.scope.clone());
                 stage.record.issuer = Some(server.issuer.clone());
-                let tokens = tokens_of(tokens, asked, &server.token_endpoint, None);
-                let stored = stage.record.issuer_mut(&server.issuer);
-                stored.tokens = Some(tokens);
-                stored.registration = Some(attempt.client.registration.clone());
-                self.save(stage.record)
+                let resource = Some(attempt.discovered.resource.clone());
+                let tokens = tokens_of(tokens, asked, &server.token_endpoint, resource, None);
+                let client = attempt.client.registration.clone();
+                stage.record.issuer_mut(&server.issuer).signed_in(client, tokens);
+                *stage.record = self.room.write_reserved(self.lock, room, stage.record.clone()).await?;
+                Ok(())
             }
             Err(error) => self.refused(stage, attempt, error.forgets_registration(), error.into()),
         }
@@ -208,7 +218,7 @@ impl Walk<'_> {
         if forgets_registration && registration.source != Source::Dynamic {
             problem = client_identity::refused(registration, &problem.message);
         } else if forgets_registration {
-            stage.record.issuer_mut(issuer).registration = None;
+            stage.record.issuer_mut(issuer).doubt(&registration.client_id);
             self.save(stage.record)?;
         }
         Err(if problem.url.is_some() { problem } else { problem.at(SafeUrl::from_text(issuer)) })
@@ -217,7 +227,7 @@ impl Walk<'_> {
     fn scope(&self, challenge: &Challenged, discovered: &Discovered) -> Result<Option<String>, Problem> {
         let flag = self.job.settings.scope.as_deref().map(Scope::parse).transpose()?;
         let chosen = scope::choose(
-            flag.as_ref(),
+            flag.as_ref().filter(|_| !self.job.step_up),
             challenge.scope.as_deref(),
             discovered.resource_scopes.as_deref(),
             discovered.server.scopes_supported.as_deref(),
@@ -267,5 +277,5 @@ impl Walk<'_> {
 /// redirect URI is answered by a page, never by a redirect (RFC 6749 §4.1.2.1).
 async fn shows_an_error_page(egress: &Egress, url: &Url) -> bool {
     let status = egress.status(url).await;
-    matches!(status, Ok(StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND))
+    matches!(status, Ok(StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND))
 }

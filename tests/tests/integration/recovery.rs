@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use mcp_mock_server::{Fault, MockServer};
+use mcp_bridge_tests::bridge::Options;
+use mcp_mock_server::{Endpoint, Fault, MockServer};
 use serde_json::json;
 
 use crate::{House, code, text};
+
+fn initialize_params() -> serde_json::Value {
+    json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
+}
 
 impl House {
     /// What it took so far: tabs, registrations, refreshes carried out, families revoked.
@@ -22,7 +27,8 @@ async fn a16_a_scope_that_is_demanded_is_signed_in_for_with_what_was_granted_and
     assert!(text(&bridge.call_tool("list_files", json!({})).await).contains("README"));
     assert!(text(&bridge.call_tool("list_files", json!({})).await).contains("README"));
     assert!(text(&bridge.call_tool("get_weather", json!({"city": "Oslo"})).await).starts_with("Oslo"));
-    assert_eq!(house.cost(), (2, 1, 0, 0));
+    // Registered anew: the first registration was for less scope.
+    assert_eq!(house.cost(), (2, 2, 0, 0));
     let log = house.server.log();
     let asked: Vec<_> = log.iter().filter(|seen| seen.param("response_type").is_some()).collect();
     assert_eq!(asked[1].param("scope"), Some("mcp:admin mcp:tools offline_access"), "the union");
@@ -115,4 +121,69 @@ async fn a14_a_clock_that_was_set_back_causes_no_refresh_and_a_401_still_mends()
     house.server.expire_access_tokens();
     assert!(bridge.call_tool("list_files", json!({})).await["result"].is_object());
     assert_eq!(house.cost(), (1, 1, 1, 0));
+}
+
+#[tokio::test]
+async fn a14_an_unfinished_sign_in_leaves_the_one_that_works_as_it_was() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridge = house.options().start();
+    let id = bridge.send_request("initialize", initialize_params()).await;
+    house.browser.next_tab().await.follow().await;
+    assert!(bridge.response(id).await["result"].is_object());
+    // Somebody begins anew, with another port even, and does not finish.
+    for more in [&["--sign-in-timeout", "1"][..], &["--sign-in-timeout", "1", "--callback-port", "45431"]] {
+        let url = house.server.mcp_url();
+        let login = Options::new(&["login", &url, "--force"], house.state.path()).with(more).browser(&house.browser);
+        assert_eq!(login.start().end().await.status.code(), Some(4));
+    }
+    house.server.expire_access_tokens();
+    assert!(text(&bridge.call_tool("get_user_profile", json!({})).await).contains("alice"));
+    assert_eq!(house.server.counts().refreshes, 1);
+    assert_eq!(house.browser.tabs_opened(), 3, "one, and the two that nobody finished");
+}
+
+#[tokio::test]
+async fn a14_a_lost_answer_is_asked_for_once_more_at_once() {
+    let house = House::new(MockServer::builder().refresh_grace(Duration::from_secs(10))).await;
+    let mut bridge = house.bridge().await;
+    house.server.set_fault(Some(Fault::LostTokenAnswer));
+    house.server.expire_access_tokens();
+    assert!(text(&bridge.call_tool("get_user_profile", json!({})).await).contains("alice"));
+    assert_eq!(house.cost(), (1, 1, 2, 0));
+}
+
+#[tokio::test]
+async fn a17_sign_ins_at_different_servers_take_turns_one_tab_at_a_time() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let other = MockServer::builder().start().await.unwrap();
+    let mut first = house.options().start();
+    let first_id = first.send_request("initialize", initialize_params()).await;
+    let first_tab = house.browser.next_tab().await;
+    let mut second = Options::to(&other.mcp_url(), house.state.path()).browser(&house.browser).start();
+    let second_id = second.send_request("initialize", initialize_params()).await;
+    other.wait_for(|log| log.iter().any(|seen| seen.endpoint == Endpoint::Registration && seen.status != 0)).await;
+    assert_eq!(house.browser.tabs_opened(), 1);
+    first_tab.follow().await;
+    assert!(first.response(first_id).await["result"].is_object());
+    let second_tab = house.browser.next_tab().await;
+    assert!(second_tab.url.starts_with(&other.issuer()));
+    second_tab.follow().await;
+    assert!(second.response(second_id).await["result"].is_object());
+    assert_eq!(house.browser.tabs_opened(), 2);
+}
+
+#[tokio::test]
+async fn a17_twenty_bridges_with_an_empty_state_folder_cost_one_tab_and_one_registration() {
+    let house = House::new(MockServer::builder()).await;
+    let mut bridges = Vec::new();
+    for _ in 0..20 {
+        let mut bridge = house.options().start();
+        let id = bridge.send_request("initialize", initialize_params()).await;
+        bridges.push((bridge, id));
+    }
+    for (bridge, id) in &mut bridges {
+        assert!(bridge.response(*id).await["result"].is_object());
+    }
+    assert_eq!(house.cost(), (1, 1, 0, 0));
+    assert_eq!(house.server.counts().authorizations, 1);
 }

@@ -7,6 +7,7 @@ use crate::secret::Secret;
 
 fn tokens(obtained_at: u64, expires_at: Option<u64>) -> Tokens {
     Tokens {
+        resource: None,
         access_token: Secret::new("at-1"),
         token_type: "Bearer".to_owned(),
         obtained_at,

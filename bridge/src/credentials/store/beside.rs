@@ -1,5 +1,7 @@
 //! What lies beside the record and is not precious: the server's last answers, and the right to start a worker.
 
+use std::time::Duration;
+
 use super::{Room, StoreError};
 use crate::credentials::file::{self, Durability};
 use crate::credentials::lock::Lock;
@@ -7,6 +9,10 @@ use crate::credentials::lock::Lock;
 /// The folder of the server's last answers, and the file in it.
 const ANSWERS: &str = "answers";
 const LAST: &str = "last.json";
+/// The folder whose lock is the person's attention, beside all rooms.
+const TURN: &str = "turn";
+/// How long to wait for it at most; a sign-in may be given a day.
+const LONGEST_TURN: Duration = Duration::from_secs(86_400);
 /// The folder whose lock is the right to start a worker.
 const START: &str = "start";
 
@@ -32,6 +38,14 @@ impl Room {
     /// Removes the answers: another account may get others.
     pub(super) fn forget_answers(&self) -> Result<(), StoreError> {
         file::remove(&self.folder.join(ANSWERS).join(LAST)).map_err(StoreError::Write)
+    }
+
+    /// The person's attention: waits until no other sign-in of this state folder has a tab open. Falls free with its process.
+    pub async fn turn(&self) -> Result<Option<Lock>, StoreError> {
+        let folder = self.root.join(TURN);
+        file::private_folder(&folder).map_err(StoreError::Folder)?;
+        let turn = Lock::acquire_within(&folder, LONGEST_TURN).await.map_err(StoreError::Lock)?;
+        Ok(turn)
     }
 
     /// The right to start a worker; `None` while another process has it. To be held while that worker is at work, so that

@@ -46,6 +46,7 @@ fn signed_in() -> Record {
     let mut record = Record::new(RESOURCE, "default");
     record.issuer = Some("https://as.example".to_owned());
     record.issuer_mut("https://as.example").tokens = Some(Tokens {
+        resource: None,
         access_token: Secret::new("at-1"),
         token_type: "Bearer".to_owned(),
         obtained_at: 1,

@@ -15,6 +15,7 @@ fn record(expires_at: Option<u64>, refresh_token: Option<&str>) -> Record {
     record.issuer = Some(ISSUER.to_owned());
     let stored = record.issuer_mut(ISSUER);
     stored.tokens = Some(Tokens {
+        resource: None,
         // {"email":"anna@example.com"}
         access_token: Secret::new("e30.eyJlbWFpbCI6ImFubmFAZXhhbXBsZS5jb20ifQ.hunter2"),
         token_type: "Bearer".to_owned(),
@@ -28,6 +29,8 @@ fn record(expires_at: Option<u64>, refresh_token: Option<&str>) -> Record {
         extra: Extra::default(),
     });
     stored.registration = Some(Registration {
+        scope: None,
+        token_endpoint: None,
         source: Source::Given,
         client_id: "id".to_owned(),
         client_secret: Some(Secret::new("hunter2")),

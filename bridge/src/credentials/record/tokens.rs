@@ -1,0 +1,78 @@
+//! Tokens as they lie on disk, and what their times say. Must never know how they are got or used.
+
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+
+use super::{Extra, to_disk, to_disk_if_any};
+use crate::secret::Secret;
+
+/// The longest time before its end that a token is refreshed (A14), in seconds.
+const LONGEST_SKEW: u64 = 60;
+
+/// Tokens (RFC 6749 §5.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// The access token.
+    #[serde(serialize_with = "to_disk")]
+    pub access_token: Secret,
+    /// What they are for, the `resource` that was sent (RFC 8707); as discovered where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// Its type, as the server spelled it.
+    pub token_type: String,
+    /// When it came, in Unix seconds.
+    pub obtained_at: u64,
+    /// When it ends, in Unix seconds; absent if the server did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// When a person signed in for them, in Unix seconds; refreshes carry it on.
+    #[serde(default)]
+    pub signed_in_at: u64,
+    /// A refresh token brought them, not a person.
+    #[serde(default)]
+    pub refreshed: bool,
+    /// The refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "to_disk_if_any")]
+    pub refresh_token: Option<Secret>,
+    /// The scope granted; absent if neither asked for nor told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The endpoint that issued them; they are refreshed nowhere else.
+    pub token_endpoint: String,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Tokens {
+    /// Tells these tokens from others without showing them: 16 hex digits of a SHA-256. A server may hand out the same
+    /// access token again; then its times tell.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(self.access_token.expose().as_bytes());
+        hash.update(&[0]);
+        hash.update(self.refresh_token.as_ref().map_or("", Secret::expose).as_bytes());
+        hash.update(&self.obtained_at.to_be_bytes());
+        hash.update(&self.expires_at.unwrap_or_default().to_be_bytes());
+        hash.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether the access token ends so soon that it should be refreshed first: within a tenth of its lifetime, at most
+    /// 60 s (A14). Unknown counts as no: also when the clock stands before the token came, for then it was set back.
+    #[must_use]
+    pub fn needs_refresh(&self, now: u64) -> bool {
+        let Some(expires_at) = self.expires_at else { return false };
+        let lifetime = expires_at.saturating_sub(self.obtained_at);
+        let skew = (lifetime / 10).min(LONGEST_SKEW);
+        now >= self.obtained_at && now.saturating_add(skew) >= expires_at
+    }
+}
+
+impl Tokens {
+    /// Whether the access token's time is over. Unknown counts as no, as in [`Tokens::needs_refresh`].
+    #[must_use]
+    pub fn has_ended(&self, now: u64) -> bool {
+        now >= self.obtained_at && self.expires_at.is_some_and(|end| end <= now)
+    }
+}
