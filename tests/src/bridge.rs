@@ -22,6 +22,7 @@ const STATE_DIR: &str = "MCP_BRIDGE_STATE_DIR";
 /// How to start a bridge.
 #[derive(Debug)]
 pub struct Options {
+    under: Vec<OsString>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     patience: Duration,
@@ -86,12 +87,20 @@ impl Options {
             ("HOME".into(), home.into_os_string()),
             (STATE_DIR.into(), state.join("state").into_os_string()),
         ];
-        Options { arguments: arguments.iter().map(Into::into).collect(), environment, patience: PATIENCE }
+        let arguments = arguments.iter().map(Into::into).collect();
+        Options { under: Vec::new(), arguments, environment, patience: PATIENCE }
     }
 
     /// A bridge to an upstream.
     pub fn to(upstream: &str, state: &Path) -> Self {
         Options::new(&["--upstream", upstream], state)
+    }
+
+    /// Starts it by another program, as `prlimit --fsize=1000`.
+    #[must_use]
+    pub fn under(mut self, command: &[&str]) -> Self {
+        self.under.extend(command.iter().map(Into::into));
+        self
     }
 
     /// More arguments.
@@ -132,10 +141,7 @@ impl Options {
         self
     }
 
-    /// Starts it.
-    ///
-    /// # Panics
-    /// Where the binary cannot be started.
+    /// Starts it; a panic where the binary cannot be started.
     pub fn start(self) -> Bridge {
         self.try_start().expect("mcp-bridge starts")
     }
@@ -148,8 +154,11 @@ impl Options {
     /// # Panics
     /// Where the binary cannot be built.
     pub fn try_start(self) -> Result<Bridge, Broken> {
-        let mut child = Command::new(crate::binary::mcp_bridge())
-            .args(&self.arguments)
+        let mut words = self.under;
+        words.push(crate::binary::mcp_bridge().into());
+        words.extend(self.arguments);
+        let mut child = Command::new(&words[0])
+            .args(&words[1..])
             .env_clear()
             .envs(self.environment)
             .stdin(Stdio::piped())
@@ -356,10 +365,7 @@ impl Bridge {
         self.ended().await
     }
 
-    /// Waits for the end.
-    ///
-    /// # Panics
-    /// Where it does not come.
+    /// Waits for the end; a panic where it does not come.
     pub async fn ended(mut self) -> Ended {
         let ended = self.try_ended().await;
         self.must(ended)
@@ -371,17 +377,26 @@ impl Bridge {
     /// Where it does not come.
     pub async fn try_ended(&mut self) -> Result<Ended, Broken> {
         let patience = self.patience;
-        let status = tokio::time::timeout(patience, self.child.wait()).await.map_err(|_| Broken::Alive(patience))?;
-        for reader in &mut self.readers {
-            reader.await.expect("no panic");
-        }
-        Ok(Ended { status: status.expect("a status"), stdout: self.stdout(), stderr: self.stderr() })
+        let ended = async {
+            for reader in &mut self.readers {
+                reader.await.expect("no panic");
+            }
+            self.child.wait().await.expect("a status")
+        };
+        let status = tokio::time::timeout(patience, ended).await.map_err(|_| Broken::Alive(patience))?;
+        Ok(Ended { status, stdout: self.stdout(), stderr: self.stderr() })
     }
 
     /// Kills it as a host does that has lost its patience (SIGKILL).
     pub async fn kill(mut self) -> Ended {
+        let ended = self.try_kill().await;
+        self.must(ended)
+    }
+
+    /// As [`Bridge::kill`]; an error where its pipes stay open: somebody else holds them.
+    pub async fn try_kill(&mut self) -> Result<Ended, Broken> {
         // The only error is that it has ended already.
         let _ = self.child.start_kill();
-        self.ended().await
+        self.try_ended().await
     }
 }

@@ -1,0 +1,121 @@
+//! `cargo run --bin torture -- RUN`: the reliability runs. It parses what was typed, builds, and turns the verdict into an
+//! exit code; the runs themselves are `mcp_bridge_tests::torture`, what they prove is in docs/reliability.md.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, Parser, Subcommand};
+use mcp_bridge_tests::binary;
+use mcp_bridge_tests::torture::{kills, race, report::Report, start};
+
+/// Kills, races and starves real bridges, and counts what is lost.
+///
+/// Every run prints its seed, its figures and PASS, SKIP or FAIL; the exit code is 0 only for PASS, and for SKIP unless
+/// `--skip-fails`.
+#[derive(Debug, Parser)]
+#[command(name = "torture", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    run: Run,
+    /// The seed of every chance; another one each time if none is given
+    #[arg(long, global = true)]
+    seed: Option<u64>,
+    /// Where state folders are made [default: memory where there is /dev/shm, else the folder for temporary files]
+    #[arg(long, global = true, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// What cannot be run here is a failure
+    #[arg(long, global = true)]
+    skip_fails: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Run {
+    /// Bridges that start together with an empty state folder
+    Start(StartArguments),
+    /// Bridges that share a token which ends again and again
+    Race(RaceArguments),
+    /// Bridges that are killed at random instants and started again
+    Kills(KillsArguments),
+}
+
+#[derive(Debug, Args)]
+struct StartArguments {
+    /// How many bridges start at once
+    #[arg(long, default_value_t = 20)]
+    bridges: usize,
+    /// How often
+    #[arg(long, default_value_t = 100)]
+    rounds: usize,
+}
+
+#[derive(Debug, Args)]
+struct RaceArguments {
+    /// How many bridges share the state folder
+    #[arg(long, default_value_t = 50)]
+    bridges: usize,
+    /// How many expiries
+    #[arg(long, default_value_t = 1000)]
+    rounds: usize,
+    /// Tokens really end after so many seconds, instead of at the server's word
+    #[arg(long, value_name = "SECONDS")]
+    lifetime: Option<u64>,
+    /// One bridge in so many is killed each round, and started again
+    #[arg(long, value_name = "N")]
+    kill_one_in: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct KillsArguments {
+    /// How many rounds, each with at least one kill
+    #[arg(long, default_value_t = 10_000)]
+    rounds: usize,
+    /// How many are played beside each other
+    #[arg(long, default_value_t = 4)]
+    lanes: usize,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let skip_fails = arguments.skip_fails;
+    match run(arguments).map(|report| report.end(skip_fails)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // Where stderr is closed too, the exit code must do.
+            let _ = writeln!(io::stderr().lock(), "torture: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> io::Result<Report> {
+    binary::build_aloud()?;
+    let seed = arguments.seed.unwrap_or_else(seed_of_the_day);
+    let place = arguments.folder.unwrap_or_else(in_memory);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(async {
+        match arguments.run {
+            Run::Start(StartArguments { bridges, rounds }) => {
+                start::run(&start::Settings { bridges, rounds, seed, place }).await
+            }
+            Run::Race(RaceArguments { bridges, rounds, lifetime, kill_one_in }) => {
+                let lifetime = lifetime.map(Duration::from_secs);
+                race::run(&race::Settings { bridges, rounds, seed, place, lifetime, kill_one_in }).await
+            }
+            Run::Kills(KillsArguments { rounds, lanes }) => {
+                kills::run(&kills::Settings { rounds, seed, place, lanes }).await
+            }
+        }
+    }))
+}
+
+fn seed_of_the_day() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.subsec_nanos().into())
+}
+
+fn in_memory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}

@@ -1,0 +1,161 @@
+//! Many bridges, one token that ends again and again, a server that revokes everything when it sees a refresh token twice
+//! (A14, A17; RFC 9700 §4.14.2): one refresh for each expiry, no failed call, no second tab.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use mcp_mock_server::MockServer;
+use tokio::task::JoinSet;
+
+use crate::torture::dice::Dice;
+use crate::torture::host::{Disappointment, Host};
+use crate::torture::house::{Counts, House};
+use crate::torture::report::Report;
+
+/// Within which time of a round a bridge is killed.
+const ROUND: Duration = Duration::from_millis(120);
+
+/// What can be chosen.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many bridges share the state folder.
+    pub bridges: usize,
+    /// How many expiries.
+    pub rounds: usize,
+    /// For who is killed when.
+    pub seed: u64,
+    /// Where the state folder lies.
+    pub place: PathBuf,
+    /// Tokens really end after so long; else the server ends them at a barrier, an hour before their time.
+    pub lifetime: Option<Duration>,
+    /// One bridge in so many is killed each round, and started again.
+    pub kill_one_in: Option<u64>,
+}
+
+/// What came of the rounds.
+#[derive(Debug, Default)]
+struct Tally {
+    calls: usize,
+    failed: usize,
+    kills: usize,
+    slowest: Duration,
+}
+
+/// Runs it.
+pub async fn run(settings: &Settings) -> Report {
+    let Settings { bridges, rounds, lifetime, kill_one_in, .. } = settings;
+    let end = lifetime.map_or("ended by the server at a barrier".to_owned(), |time| format!("of {} s", time.as_secs()));
+    let kills = kill_one_in.map_or(String::new(), |one_in| format!(", one in {one_in} killed each round"));
+    let what = format!("{bridges} bridges share one sign-in through {rounds} expiries of tokens {end}{kills}");
+    let mut report = Report::begin("race", what, settings.seed);
+    let server = lifetime.map_or_else(MockServer::builder, |time| MockServer::builder().access_token_lifetime(time));
+    let house = House::new(server, &settings.place).await;
+    let mut dice = Dice::new(settings.seed);
+
+    let mut hosts = match moved_in(&house, *bridges).await {
+        Ok(hosts) => hosts,
+        Err(disappointment) => {
+            report.fail(format_args!("at the start: {disappointment}"));
+            return report;
+        }
+    };
+    let mut tally = Tally::default();
+    for round in 1..=*rounds {
+        end_the_token(&house, *lifetime).await;
+        hosts = round_of(&house, hosts, settings, &mut dice, &mut tally, (round, &mut report)).await;
+        report.progress(round, *rounds);
+    }
+    judge(&house, settings, &tally, &mut report).await;
+    report
+}
+
+/// All bridges up and signed in: the first signs in, the others find it.
+async fn moved_in(house: &House, bridges: usize) -> Result<Vec<Host>, Disappointment> {
+    let mut hosts = Vec::new();
+    for _ in 0..bridges {
+        let mut host = Host::start(house.options());
+        host.shake_hands_and_call().await?;
+        hosts.push(host);
+    }
+    Ok(hosts)
+}
+
+async fn end_the_token(house: &House, lifetime: Option<Duration>) {
+    match lifetime {
+        // Time itself is what is awaited: the token ends by the server's clock.
+        Some(lifetime) => tokio::time::sleep(lifetime).await,
+        None => house.server.expire_access_tokens(),
+    }
+}
+
+async fn round_of(
+    house: &House,
+    hosts: Vec<Host>,
+    settings: &Settings,
+    dice: &mut Dice,
+    tally: &mut Tally,
+    (round, report): (usize, &mut Report),
+) -> Vec<Host> {
+    let (before, began) = (house.counts().await, Instant::now());
+    let mut calls = JoinSet::new();
+    for host in hosts {
+        let is_victim = settings.kill_one_in.is_some_and(|one_in| dice.below(one_in) == 0);
+        let victim = is_victim.then(|| (dice.within(ROUND), house.options()));
+        tally.kills += usize::from(is_victim);
+        calls.spawn(called(host, victim));
+    }
+    let mut alive = Vec::new();
+    while let Some(joined) = calls.join_next().await {
+        let (host, called) = joined.expect("no panic");
+        tally.calls += 1;
+        if let Err(disappointment) = called {
+            tally.failed += 1;
+            report.fail(format_args!("round {round}: {disappointment}"));
+        }
+        alive.push(host);
+    }
+    let took = began.elapsed();
+    tally.slowest = tally.slowest.max(took);
+    let after = house.counts().await;
+    // Where a round takes longer than a token lives, the next end of the token is honest.
+    let honest = settings.lifetime.map_or(0, |lifetime| took.as_millis() / lifetime.as_millis().max(1));
+    let refreshes = after.refreshes - before.refreshes;
+    if refreshes == 0 || refreshes > 1 + usize::try_from(honest).unwrap_or(0) {
+        report.fail(format_args!("round {round}: {refreshes} refreshes ({took:.1?}); {before:?} then {after:?}"));
+    }
+    alive
+}
+
+/// One call; of a bridge that is to be killed, the call that its successor answers.
+async fn called(
+    mut host: Host,
+    victim: Option<(Duration, crate::bridge::Options)>,
+) -> (Host, Result<(), Disappointment>) {
+    let Some((instant, options)) = victim else {
+        let called = host.call().await;
+        return (host, called);
+    };
+    let _ = tokio::time::timeout(instant, host.call()).await;
+    // Its pipes close with it, or the next one would hang here.
+    let _ = host.kill().await;
+    let mut host = Host::start(options);
+    let called = host.shake_hands_and_call().await;
+    (host, called)
+}
+
+async fn judge(house: &House, settings: &Settings, tally: &Tally, report: &mut Report) {
+    let Counts { tabs, registrations, refreshes, families_revoked, .. } = house.counts().await;
+    report.figure("calls", tally.calls);
+    report.must_be("failed calls", tally.failed, 0);
+    report.must_be("families revoked", families_revoked, 0);
+    report.must_be("tabs after the first", tabs.saturating_sub(1), 0);
+    report.must_be("registrations", registrations, 1);
+    match settings.lifetime {
+        None => report.must_be("refreshes", refreshes, settings.rounds),
+        Some(_) => report.figure("refreshes", refreshes),
+    }
+    report.figure("bridges killed", tally.kills);
+    report.figure("slowest round", format_args!("{:.0?}", tally.slowest));
+    let leftovers = house.room().map(|room| room.leftovers()).unwrap_or_default();
+    report.must_be("leftover files", leftovers.len(), 0);
+}
