@@ -56,7 +56,11 @@ impl Browser {
         .await
     }
 
-    async fn with(on_tab: impl Fn(&Tab) + Send + 'static) -> Self {
+    /// A browser that does this with each tab.
+    ///
+    /// # Panics
+    /// Where there is no port to be had.
+    pub async fn with(on_tab: impl Fn(&Tab) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let (sender, tabs) = mpsc::unbounded_channel();

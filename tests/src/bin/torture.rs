@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
 use mcp_bridge_tests::binary;
-use mcp_bridge_tests::torture::{kills, race, report::Report, start};
+use mcp_bridge_tests::torture::{kills, race, report::Report, start, syscalls};
 
 /// Kills, races and starves real bridges, and counts what is lost.
 ///
@@ -38,6 +38,8 @@ enum Run {
     Race(RaceArguments),
     /// Bridges that are killed at random instants and started again
     Kills(KillsArguments),
+    /// A kill before every system call of a sign-in and of a refresh
+    Syscalls(SyscallsArguments),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +78,16 @@ struct KillsArguments {
     lanes: usize,
 }
 
+#[derive(Debug, Args)]
+struct SyscallsArguments {
+    /// Only the calls that have to do with the store
+    #[arg(long)]
+    store_only: bool,
+    /// How often each kill: threads take turns as they like
+    #[arg(long, default_value_t = 5)]
+    repeat: usize,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let skip_fails = arguments.skip_fails;
@@ -106,6 +118,9 @@ fn run(arguments: Arguments) -> io::Result<Report> {
             }
             Run::Kills(KillsArguments { rounds, lanes }) => {
                 kills::run(&kills::Settings { rounds, seed, place, lanes }).await
+            }
+            Run::Syscalls(SyscallsArguments { store_only, repeat }) => {
+                syscalls::run(&syscalls::Settings { seed, place, store_only, repeat }).await
             }
         }
     }))

@@ -10,7 +10,8 @@ use mcp_mock_server::{Endpoint, MockServer, MockServerBuilder, Seen};
 use tempfile::TempDir;
 
 use crate::bridge::Options;
-use crate::browser::Browser;
+use crate::browser::{Browser, Tab, try_visit};
+use crate::torture::dice::Dice;
 use crate::torture::room::Room;
 
 /// A server, a person who agrees to everything, and a state folder.
@@ -52,6 +53,21 @@ impl House {
             folder: tempfile::Builder::new().prefix("torture-").tempdir_in(place).expect("a folder"),
             variables: Vec::new(),
         }
+    }
+
+    /// Has the person agree after the time that the dice say, below `limit`. A tab that leads nowhere is closed.
+    #[must_use]
+    pub async fn dawdling(mut self, limit: Duration, dice: Dice) -> Self {
+        let dice = Mutex::new(dice);
+        let on_tab = move |tab: &Tab| {
+            let (delay, url) = (dice.lock().unwrap_or_else(PoisonError::into_inner).within(limit), tab.url.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                try_visit(&url).await
+            });
+        };
+        self.browser = Browser::with(on_tab).await;
+        self
     }
 
     /// Has every bridge see one more variable.

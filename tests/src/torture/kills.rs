@@ -6,6 +6,7 @@ mod round;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mcp_mock_server::MockServer;
 use tokio::task::JoinSet;
@@ -17,6 +18,8 @@ use crate::torture::report::Report;
 
 /// How many rounds one server and state folder see: its log is searched in each.
 const ROUNDS_OF_A_HOUSE: usize = 100;
+/// How long the token endpoint and the person may take: what is over at once can hardly be hit.
+const DAWDLING: Duration = Duration::from_millis(50);
 
 /// What can be chosen.
 #[derive(Clone, Debug)]
@@ -101,7 +104,8 @@ async fn lane(ledger: Ledger, settings: Settings) {
         let first = number * ROUNDS_OF_A_HOUSE;
         let rounds = ROUNDS_OF_A_HOUSE.min(settings.rounds - first);
         let mut dice = Dice::new(settings.seed.wrapping_add(number as u64)).fork();
-        let house = House::new(MockServer::builder(), &settings.place).await;
+        let server = MockServer::builder().token_delay(Duration::ZERO..DAWDLING, settings.seed);
+        let house = House::new(server, &settings.place).await.dawdling(DAWDLING, dice.fork()).await;
         for round in first..first + rounds {
             let story = Story::new(&house, &mut dice).await;
             story.play(round, &ledger).await;

@@ -10,8 +10,8 @@ use crate::torture::dice::Dice;
 use crate::torture::host::Host;
 use crate::torture::house::{Counts, House};
 
-/// How long after an event an aimed kill may come.
-const AFTER_EVENT: Duration = Duration::from_millis(60);
+/// How long after an event an aimed kill may come: most of what follows an event follows soon.
+const AFTER_EVENT: [Duration; 3] = [Duration::from_millis(3), Duration::from_millis(15), Duration::from_millis(60)];
 /// Within which time of its start a bridge is killed by chance.
 const ANYTIME: Duration = Duration::from_millis(200);
 /// How long an event is waited for that need not come.
@@ -160,7 +160,8 @@ impl<'a> Story<'a> {
         };
         let nth = usize::try_from(1 + self.dice.below(times)).expect("a small number");
         let event = Event { endpoint, nth, answered: self.dice.percent(50) };
-        let delay = self.dice.within(AFTER_EVENT);
+        let limit = *self.dice.pick(&AFTER_EVENT);
+        let delay = self.dice.within(limit);
         let what = if event.answered { "answer to" } else { "request to" };
         self.instants.push(format!("{delay:.1?} after {what} {endpoint:?} {nth}"));
         (Some(event), delay)
