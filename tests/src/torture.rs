@@ -5,10 +5,12 @@
 #![expect(clippy::disallowed_methods, reason = "the runs look at the state folder, and break it, from outside")]
 
 pub mod dice;
+pub mod faults;
 pub mod host;
 pub mod house;
 pub mod kills;
 pub mod login;
+pub mod order;
 pub mod race;
 pub mod report;
 pub mod room;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
 use mcp_bridge_tests::binary;
-use mcp_bridge_tests::torture::{kills, race, report::Report, start, syscalls};
+use mcp_bridge_tests::torture::{faults, kills, order, race, report::Report, start, syscalls};
 
 /// Kills, races and starves real bridges, and counts what is lost.
 ///
@@ -40,6 +40,10 @@ enum Run {
     Kills(KillsArguments),
     /// A kill before every system call of a sign-in and of a refresh
     Syscalls(SyscallsArguments),
+    /// Every system call on the store fails, with every error of a disk
+    Faults(FaultsArguments),
+    /// The order of system calls, as a power failure would meet it
+    Order,
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +92,13 @@ struct SyscallsArguments {
     repeat: usize,
 }
 
+#[derive(Debug, Args)]
+struct FaultsArguments {
+    /// Only this error, of ENOSPC, EIO, EACCES, EROFS, EMFILE and EINTR; may be repeated
+    #[arg(long = "error", value_name = "NAME")]
+    errors: Vec<String>,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let skip_fails = arguments.skip_fails;
@@ -122,6 +133,8 @@ fn run(arguments: Arguments) -> io::Result<Report> {
             Run::Syscalls(SyscallsArguments { store_only, repeat }) => {
                 syscalls::run(&syscalls::Settings { seed, place, store_only, repeat }).await
             }
+            Run::Faults(FaultsArguments { errors }) => faults::run(&faults::Settings { seed, place, errors }).await,
+            Run::Order => order::run(&order::Settings { seed, place }).await,
         }
     }))
 }

@@ -14,6 +14,8 @@ pub struct Injection {
     pub what: String,
     /// At which of these calls of a thread, from 1 on.
     pub nth: usize,
+    /// And at every one that follows.
+    pub from_then_on: bool,
 }
 
 /// Whether strace can be used here; else why not.
@@ -33,7 +35,7 @@ pub fn usable() -> Result<(), String> {
 /// The words before a command that is to be traced into a file; only calls on `paths` where there are any.
 #[must_use]
 pub fn words(trace: &Path, calls: impl Display, paths: &[PathBuf]) -> Vec<String> {
-    let mut words: Vec<String> = ["strace", "-f", "-qq", "-y", "-s", "64", "-o"].map(str::to_owned).into();
+    let mut words: Vec<String> = ["strace", "-f", "-qq", "-y", "-s", "512", "-o"].map(str::to_owned).into();
     words.push(trace.display().to_string());
     words.extend(["-e".to_owned(), format!("trace={calls}")]);
     for path in paths {
@@ -46,16 +48,18 @@ impl Injection {
     /// The words before a command that is to suffer this.
     #[must_use]
     pub fn words(&self, trace: &Path, paths: &[PathBuf]) -> Vec<String> {
-        let Injection { call, what, nth } = self;
+        let Injection { call, what, nth, from_then_on } = self;
+        let plus = if *from_then_on { "+" } else { "" };
         let mut words = words(trace, call, paths);
-        words.extend(["-e".to_owned(), format!("inject={call}:{what}:when={nth}")]);
+        words.extend(["-e".to_owned(), format!("inject={call}:{what}:when={nth}{plus}")]);
         words
     }
 }
 
 impl Display for Injection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} at {} {}", self.what, self.call, self.nth)
+        let then = if self.from_then_on { " and every later one" } else { "" };
+        write!(f, "{} at {} {}{then}", self.what, self.call, self.nth)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::torture::report::Report;
 use crate::torture::strace::{self, Injection};
 
 /// Calls that change or show the store, by every name that platforms have for them.
-const STORE: [&str; 14] = [
+pub(super) const STORE: [&str; 14] = [
     "openat",
     "write",
     "fsync",
@@ -102,7 +102,7 @@ async fn points(ground: &mut Ground, trace: &Path, store_only: bool) -> Result<V
     let counts = strace::counts(&text).into_iter();
     let wanted = counts.filter(|(name, _)| !NOT_KILLED.contains(&name.as_str()));
     let wanted = wanted.filter(|(name, _)| !store_only || STORE.contains(&name.as_str()));
-    let kill = |call: String, nth| Injection { call, what: "signal=SIGKILL".to_owned(), nth };
+    let kill = |call: String, nth| Injection { call, what: "signal=SIGKILL".to_owned(), nth, from_then_on: false };
     Ok(wanted.flat_map(|(name, count)| (1..=count).map(move |nth| kill(name.clone(), nth))).collect())
 }
 
