@@ -4,7 +4,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "the runs look at the state folder, and break it, from outside")]
 
+pub mod clock;
 pub mod dice;
+pub mod disk;
 pub mod faults;
 pub mod host;
 pub mod house;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
 use mcp_bridge_tests::binary;
-use mcp_bridge_tests::torture::{faults, kills, order, race, report::Report, start, syscalls};
+use mcp_bridge_tests::torture::{disk, faults, kills, order, race, report::Report, start, syscalls};
 
 /// Kills, races and starves real bridges, and counts what is lost.
 ///
@@ -44,6 +44,8 @@ enum Run {
     Faults(FaultsArguments),
     /// The order of system calls, as a power failure would meet it
     Order,
+    /// Full, read-only and bounded disks, and a thousand stored resources
+    Disk(DiskArguments),
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +72,12 @@ struct RaceArguments {
     /// One bridge in so many is killed each round, and started again
     #[arg(long, value_name = "N")]
     kill_one_in: Option<u64>,
+    /// The wall clock of the bridges jumps by an hour between rounds, back and forth
+    #[arg(long)]
+    clock_jump: bool,
+    /// The answer to one refresh in so many is lost; the server gives it again within 10 s
+    #[arg(long, value_name = "N")]
+    lose_one_in: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -99,8 +107,23 @@ struct FaultsArguments {
     errors: Vec<String>,
 }
 
+#[derive(Debug, Args)]
+struct DiskArguments {
+    /// How many resources are stored in the crowded folder
+    #[arg(long, default_value_t = 1000)]
+    resources: usize,
+    /// This is the second start, where file systems can be mounted
+    #[arg(long, hide = true)]
+    mounts: bool,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Run::Disk(DiskArguments { mounts: false, .. }) = arguments.run
+        && let Some(code) = disk::enter("--mounts")
+    {
+        return code;
+    }
     let skip_fails = arguments.skip_fails;
     match run(arguments).map(|report| report.end(skip_fails)) {
         Ok(true) => ExitCode::SUCCESS,
@@ -123,9 +146,12 @@ fn run(arguments: Arguments) -> io::Result<Report> {
             Run::Start(StartArguments { bridges, rounds }) => {
                 start::run(&start::Settings { bridges, rounds, seed, place }).await
             }
-            Run::Race(RaceArguments { bridges, rounds, lifetime, kill_one_in }) => {
+            Run::Race(race) => {
+                let RaceArguments { bridges, rounds, lifetime, kill_one_in, clock_jump, lose_one_in } = race;
                 let lifetime = lifetime.map(Duration::from_secs);
-                race::run(&race::Settings { bridges, rounds, seed, place, lifetime, kill_one_in }).await
+                let settings =
+                    race::Settings { bridges, rounds, seed, place, lifetime, kill_one_in, clock_jump, lose_one_in };
+                race::run(&settings).await
             }
             Run::Kills(KillsArguments { rounds, lanes }) => {
                 kills::run(&kills::Settings { rounds, seed, place, lanes }).await
@@ -134,6 +160,9 @@ fn run(arguments: Arguments) -> io::Result<Report> {
                 syscalls::run(&syscalls::Settings { seed, place, store_only, repeat }).await
             }
             Run::Faults(FaultsArguments { errors }) => faults::run(&faults::Settings { seed, place, errors }).await,
+            Run::Disk(DiskArguments { resources, mounts }) => {
+                disk::run(&disk::Settings { seed, place, mounts, resources }).await
+            }
             Run::Order => order::run(&order::Settings { seed, place }).await,
         }
     }))

@@ -124,9 +124,9 @@ impl Trial<'_> {
         let outcome = judge(point, &ended, state)?;
         *self.tally.entry(outcome).or_default() += 1;
 
-        let before = self.ground.house.counts().await.authorizations;
+        let before = self.ground.house.counts().authorizations;
         self.ground.undisturbed().await.map_err(|why| format!("left {state:?}; {why}"))?;
-        let tabs = self.ground.house.counts().await.authorizations - before;
+        let tabs = self.ground.house.counts().authorizations - before;
         let wanted = usize::from(state != State::New && (state == State::OldAndSpent || self.ground.is_sign_in()));
         if tabs == wanted { Ok(()) } else { Err(format!("left {state:?}, and the restart took {tabs} tabs")) }
     }

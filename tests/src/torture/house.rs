@@ -120,21 +120,17 @@ impl House {
     }
 
     /// What was seen so far.
-    pub async fn counts(&self) -> Counts {
-        let (tabs, families_revoked) = (self.browser.tabs_opened(), self.server.families_revoked());
-        let grant = |seen: &Seen, grant| seen.endpoint == Endpoint::Token && seen.param("grant_type") == Some(grant);
-        self.look(|log| {
-            let count = |endpoint| log.iter().filter(|seen| seen.endpoint == endpoint).count();
-            Counts {
-                tabs,
-                authorizations: count(Endpoint::Authorization),
-                registrations: count(Endpoint::Registration),
-                codes: log.iter().filter(|seen| grant(seen, "authorization_code")).count(),
-                refreshes: log.iter().filter(|seen| grant(seen, "refresh_token")).count(),
-                families_revoked,
-            }
-        })
-        .await
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let seen = self.server.counts();
+        Counts {
+            tabs: self.browser.tabs_opened(),
+            authorizations: seen.authorizations,
+            registrations: seen.registrations,
+            codes: seen.code_exchanges,
+            refreshes: seen.refreshes + seen.refreshes_refused,
+            families_revoked: seen.families_revoked,
+        }
     }
 
     /// Looks at the log.

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use mcp_mock_server::MockServer;
+use mcp_mock_server::{Fault, MockServer, MockServerBuilder};
 use tokio::task::JoinSet;
 
+use crate::torture::clock::{Clock, HOUR};
 use crate::torture::dice::Dice;
 use crate::torture::host::{Disappointment, Host};
 use crate::torture::house::{Counts, House};
@@ -14,6 +15,11 @@ use crate::torture::report::Report;
 
 /// Within which time of a round a bridge is killed.
 const ROUND: Duration = Duration::from_millis(120);
+
+/// How long the token endpoint may take.
+const SLOWEST_TOKEN: Duration = Duration::from_millis(50);
+/// How long a server that has a grace gives the same answer again.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What can be chosen.
 #[derive(Clone, Debug)]
@@ -30,6 +36,10 @@ pub struct Settings {
     pub lifetime: Option<Duration>,
     /// One bridge in so many is killed each round, and started again.
     pub kill_one_in: Option<u64>,
+    /// The wall clock of the bridges jumps by an hour between rounds, back and forth.
+    pub clock_jump: bool,
+    /// The answer to one refresh in so many is lost, by a server that gives it again within a grace of 10 s.
+    pub lose_one_in: Option<u64>,
 }
 
 /// What came of the rounds.
@@ -38,6 +48,7 @@ struct Tally {
     calls: usize,
     failed: usize,
     kills: usize,
+    lost_answers: usize,
     slowest: Duration,
 }
 
@@ -46,11 +57,26 @@ pub async fn run(settings: &Settings) -> Report {
     let Settings { bridges, rounds, lifetime, kill_one_in, .. } = settings;
     let end = lifetime.map_or("ended by the server at a barrier".to_owned(), |time| format!("of {} s", time.as_secs()));
     let kills = kill_one_in.map_or(String::new(), |one_in| format!(", one in {one_in} killed each round"));
-    let what = format!("{bridges} bridges share one sign-in through {rounds} expiries of tokens {end}{kills}");
+    let jumps = if settings.clock_jump { ", the clock jumps by an hour" } else { "" };
+    let lost = settings.lose_one_in.map_or(String::new(), |one_in| format!(", one answer in {one_in} lost"));
+    let what =
+        format!("{bridges} bridges share one sign-in through {rounds} expiries of tokens {end}{kills}{jumps}{lost}");
     let mut report = Report::begin("race", what, settings.seed);
-    let server = lifetime.map_or_else(MockServer::builder, |time| MockServer::builder().access_token_lifetime(time));
-    let house = House::new(server, &settings.place).await;
     let mut dice = Dice::new(settings.seed);
+    let mut house = House::new(server(settings), &settings.place).await;
+    let mut clock = None;
+    if settings.clock_jump {
+        match Clock::build(house.folder()) {
+            Ok(built) => {
+                house = built.hang_in(house);
+                clock = Some(built);
+            }
+            Err(why) => {
+                report.skip(why);
+                return report;
+            }
+        }
+    }
 
     let mut hosts = match moved_in(&house, *bridges).await {
         Ok(hosts) => hosts,
@@ -62,11 +88,31 @@ pub async fn run(settings: &Settings) -> Report {
     let mut tally = Tally::default();
     for round in 1..=*rounds {
         end_the_token(&house, *lifetime).await;
-        hosts = round_of(&house, hosts, settings, &mut dice, &mut tally, (round, &mut report)).await;
+        if let Some(clock) = &clock {
+            clock.set(HOUR * *dice.pick(&[-1, 0, 1]));
+        }
+        let loses = settings.lose_one_in.is_some_and(|one_in| dice.below(one_in) == 0);
+        if loses {
+            tally.lost_answers += 1;
+            house.server.set_fault(Some(Fault::LostTokenAnswer));
+        }
+        hosts = round_of(&house, hosts, settings, &mut dice, &mut tally, (round, loses, &mut report)).await;
         report.progress(round, *rounds);
     }
     judge(&house, settings, &tally, &mut report).await;
     report
+}
+
+fn server(settings: &Settings) -> MockServerBuilder {
+    // Only the counts are asked for: a long run must not grow.
+    let mut server = MockServer::builder().log_limit(100);
+    if let Some(lifetime) = settings.lifetime {
+        server = server.access_token_lifetime(lifetime);
+    }
+    if settings.lose_one_in.is_some() {
+        server = server.refresh_grace(GRACE);
+    }
+    server.token_delay(Duration::ZERO..SLOWEST_TOKEN, settings.seed)
 }
 
 /// All bridges up and signed in: the first signs in, the others find it.
@@ -94,9 +140,9 @@ async fn round_of(
     settings: &Settings,
     dice: &mut Dice,
     tally: &mut Tally,
-    (round, report): (usize, &mut Report),
+    (round, loses, report): (usize, bool, &mut Report),
 ) -> Vec<Host> {
-    let (before, began) = (house.counts().await, Instant::now());
+    let (before, began) = (house.counts(), Instant::now());
     let mut calls = JoinSet::new();
     for host in hosts {
         let is_victim = settings.kill_one_in.is_some_and(|one_in| dice.below(one_in) == 0);
@@ -116,11 +162,13 @@ async fn round_of(
     }
     let took = began.elapsed();
     tally.slowest = tally.slowest.max(took);
-    let after = house.counts().await;
+    let after = house.counts();
     // Where a round takes longer than a token lives, the next end of the token is honest.
     let honest = settings.lifetime.map_or(0, |lifetime| took.as_millis() / lifetime.as_millis().max(1));
+    let honest = usize::try_from(honest).unwrap_or(0);
     let refreshes = after.refreshes - before.refreshes;
-    if refreshes == 0 || refreshes > 1 + usize::try_from(honest).unwrap_or(0) {
+    let wanted = 1 + usize::from(loses);
+    if refreshes < wanted || refreshes > wanted + honest {
         report.fail(format_args!("round {round}: {refreshes} refreshes ({took:.1?}); {before:?} then {after:?}"));
     }
     alive
@@ -144,16 +192,17 @@ async fn called(
 }
 
 async fn judge(house: &House, settings: &Settings, tally: &Tally, report: &mut Report) {
-    let Counts { tabs, registrations, refreshes, families_revoked, .. } = house.counts().await;
+    let Counts { tabs, registrations, refreshes, families_revoked, .. } = house.counts();
     report.figure("calls", tally.calls);
     report.must_be("failed calls", tally.failed, 0);
     report.must_be("families revoked", families_revoked, 0);
     report.must_be("tabs after the first", tabs.saturating_sub(1), 0);
     report.must_be("registrations", registrations, 1);
     match settings.lifetime {
-        None => report.must_be("refreshes", refreshes, settings.rounds),
+        None => report.must_be("refreshes", refreshes, settings.rounds + tally.lost_answers),
         Some(_) => report.figure("refreshes", refreshes),
     }
+    report.figure("of them repeated, for the answer was lost", tally.lost_answers);
     report.figure("bridges killed", tally.kills);
     report.figure("slowest round", format_args!("{:.0?}", tally.slowest));
     let leftovers = house.room().map(|room| room.leftovers()).unwrap_or_default();

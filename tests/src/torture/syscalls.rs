@@ -118,9 +118,9 @@ async fn kill_at(ground: &Ground, point: &Injection, trace: &Path) -> Result<&'s
     if ended.status.success() && state != State::New {
         return Err(format!("it says that it worked, and the store is {state:?}"));
     }
-    let before = ground.house.counts().await;
+    let before = ground.house.counts();
     ground.undisturbed().await.map_err(|why| format!("left {state:?}; {why}"))?;
-    let after = ground.house.counts().await;
+    let after = ground.house.counts();
     let tabs = after.authorizations - before.authorizations;
     let registrations = after.registrations - before.registrations;
     let is_sign_in = ground.is_sign_in();

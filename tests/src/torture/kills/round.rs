@@ -75,7 +75,7 @@ impl<'a> Story<'a> {
             Kind::Refresh => Story::end_the_token(house, dice),
             Kind::Call => {}
         }
-        let before = house.counts().await;
+        let before = house.counts();
         let from = house.look(<[Seen]>::len).await;
         Story { house, dice, kind, before, from, instants: Vec::new() }
     }
@@ -203,7 +203,7 @@ impl<'a> Story<'a> {
 
     /// One sign-in has one tab, one registration and one code; all else has none.
     async fn count(&self, failures: &mut Vec<String>, ledger: &Ledger) {
-        let (now, before) = (self.house.counts().await, self.before);
+        let (now, before) = (self.house.counts(), self.before);
         let tabs = now.tabs - before.tabs;
         let registrations = now.registrations - before.registrations;
         let families = now.families_revoked - before.families_revoked;
