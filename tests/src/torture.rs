@@ -19,3 +19,4 @@ pub mod room;
 pub mod start;
 pub mod strace;
 pub mod syscalls;
+pub mod workers;

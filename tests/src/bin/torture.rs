@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
 use mcp_bridge_tests::binary;
-use mcp_bridge_tests::torture::{disk, faults, kills, order, race, report::Report, start, syscalls};
+use mcp_bridge_tests::torture::{disk, faults, kills, order, race, report::Report, start, syscalls, workers};
 
 /// Kills, races and starves real bridges, and counts what is lost.
 ///
@@ -38,6 +38,8 @@ enum Run {
     Race(RaceArguments),
     /// Bridges that are killed at random instants and started again
     Kills(KillsArguments),
+    /// Workers that are killed while a bridge waits for them
+    Workers(WorkersArguments),
     /// A kill before every system call of a sign-in and of a refresh
     Syscalls(SyscallsArguments),
     /// Every system call on the store fails, with every error of a disk
@@ -88,6 +90,13 @@ struct KillsArguments {
     /// How many are played beside each other
     #[arg(long, default_value_t = 4)]
     lanes: usize,
+}
+
+#[derive(Debug, Args)]
+struct WorkersArguments {
+    /// How many rounds
+    #[arg(long, default_value_t = 2000)]
+    rounds: usize,
 }
 
 #[derive(Debug, Args)]
@@ -156,6 +165,7 @@ fn run(arguments: Arguments) -> io::Result<Report> {
             Run::Kills(KillsArguments { rounds, lanes }) => {
                 kills::run(&kills::Settings { rounds, seed, place, lanes }).await
             }
+            Run::Workers(WorkersArguments { rounds }) => workers::run(&workers::Settings { rounds, seed, place }).await,
             Run::Syscalls(SyscallsArguments { store_only, repeat }) => {
                 syscalls::run(&syscalls::Settings { seed, place, store_only, repeat }).await
             }

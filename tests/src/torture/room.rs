@@ -107,6 +107,13 @@ impl Room {
         !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
+    /// The process that wrote last how far it is.
+    #[must_use]
+    pub fn worker(&self) -> Option<u32> {
+        let sign_in: Value = serde_json::from_slice(&fs::read(self.folder.join(KNOWN[1])).ok()?).ok()?;
+        sign_in["pid"].as_u64().and_then(|pid| pid.try_into().ok())
+    }
+
     /// Waits until no worker is alive; false if one still is after `limit`.
     pub async fn free_within(&self, limit: Duration) -> bool {
         let began = Instant::now();
