@@ -255,10 +255,7 @@ impl Bridge {
         stdin.write_all(format!("{line}\n").as_bytes()).await.map_err(Broken::Stdin)
     }
 
-    /// The next line of stdout, to the letter.
-    ///
-    /// # Panics
-    /// Where none comes in time.
+    /// The next line of stdout, to the letter; a panic where none comes in time.
     pub async fn next_line(&mut self) -> String {
         let line = self.try_next_line().await;
         self.must(line)

@@ -68,9 +68,12 @@ struct RaceArguments {
     /// How many expiries
     #[arg(long, default_value_t = 1000)]
     rounds: usize,
-    /// Tokens really end after so many seconds, instead of at the server's word
-    #[arg(long, value_name = "SECONDS")]
-    lifetime: Option<u64>,
+    /// How long tokens live
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    lifetime: u64,
+    /// Tokens are lived through to their end, instead of being ended by the server
+    #[arg(long)]
+    to_the_end: bool,
     /// One bridge in so many is killed each round, and started again
     #[arg(long, value_name = "N")]
     kill_one_in: Option<u64>,
@@ -88,7 +91,7 @@ struct KillsArguments {
     #[arg(long, default_value_t = 10_000)]
     rounds: usize,
     /// How many are played beside each other
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 6)]
     lanes: usize,
 }
 
@@ -114,6 +117,9 @@ struct FaultsArguments {
     /// Only this error, of ENOSPC, EIO, EACCES, EROFS, EMFILE and EINTR; may be repeated
     #[arg(long = "error", value_name = "NAME")]
     errors: Vec<String>,
+    /// Each call fails once only, and not from then on
+    #[arg(long)]
+    once: bool,
 }
 
 #[derive(Debug, Args)]
@@ -156,10 +162,20 @@ fn run(arguments: Arguments) -> io::Result<Report> {
                 start::run(&start::Settings { bridges, rounds, seed, place }).await
             }
             Run::Race(race) => {
-                let RaceArguments { bridges, rounds, lifetime, kill_one_in, clock_jump, lose_one_in } = race;
-                let lifetime = lifetime.map(Duration::from_secs);
-                let settings =
-                    race::Settings { bridges, rounds, seed, place, lifetime, kill_one_in, clock_jump, lose_one_in };
+                let RaceArguments { bridges, rounds, lifetime, to_the_end, kill_one_in, clock_jump, lose_one_in } =
+                    race;
+                let lifetime = Duration::from_secs(lifetime);
+                let settings = race::Settings {
+                    bridges,
+                    rounds,
+                    seed,
+                    place,
+                    lifetime,
+                    to_the_end,
+                    kill_one_in,
+                    clock_jump,
+                    lose_one_in,
+                };
                 race::run(&settings).await
             }
             Run::Kills(KillsArguments { rounds, lanes }) => {
@@ -169,7 +185,9 @@ fn run(arguments: Arguments) -> io::Result<Report> {
             Run::Syscalls(SyscallsArguments { store_only, repeat }) => {
                 syscalls::run(&syscalls::Settings { seed, place, store_only, repeat }).await
             }
-            Run::Faults(FaultsArguments { errors }) => faults::run(&faults::Settings { seed, place, errors }).await,
+            Run::Faults(FaultsArguments { errors, once }) => {
+                faults::run(&faults::Settings { seed, place, errors, once }).await
+            }
             Run::Disk(DiskArguments { resources, mounts }) => {
                 disk::run(&disk::Settings { seed, place, mounts, resources }).await
             }

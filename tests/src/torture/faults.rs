@@ -2,7 +2,7 @@
 //! where it did not, nor loses what was stored, nor spends a refresh token whose successor it cannot store (S2, A14).
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::bridge::Ended;
 use crate::torture::login::{Ground, Operation, State, log_in};
@@ -22,6 +22,8 @@ pub struct Settings {
     pub place: PathBuf,
     /// Only these errors, of those that there are.
     pub errors: Vec<String>,
+    /// Each call fails once; else also from then on, which takes longer, for what must be stored is tried again.
+    pub once: bool,
 }
 
 /// What is tried, and where what came of it is noted.
@@ -47,20 +49,20 @@ pub async fn run(settings: &Settings) -> Report {
         return report;
     }
     for operation in [Operation::SignIn, Operation::Refresh] {
-        if let Err(why) = trials(operation, &errors, &settings.place, &mut report).await {
+        if let Err(why) = trials(operation, &errors, settings, &mut report).await {
             report.fail(format_args!("{operation:?}: {why}"));
         }
     }
     report
 }
 
-async fn trials(operation: Operation, errors: &[&str], place: &Path, report: &mut Report) -> Result<(), String> {
-    let ground = Ground::new(operation, place).await;
+async fn trials(operation: Operation, errors: &[&str], settings: &Settings, report: &mut Report) -> Result<(), String> {
+    let ground = Ground::new(operation, &settings.place).await;
     ground.undisturbed().await?;
     let trace = ground.house.folder().join("trace");
     let paths = paths(&ground)?;
     let mut trial = Trial { ground, trace, paths, report, tally: BTreeMap::new() };
-    let points = trial.points(errors).await?;
+    let points = trial.points(errors, settings.once).await?;
     for (done, point) in points.iter().enumerate() {
         trial.ground.prepare().await?;
         if let Err(why) = trial.suffer(point).await {
@@ -91,7 +93,7 @@ fn paths(ground: &Ground) -> Result<Vec<PathBuf>, String> {
 impl Trial<'_> {
     /// Each call on the store with each error, once, and from then on. A call that is interrupted for ever is no fault of
     /// a disk.
-    async fn points(&mut self, errors: &[&str]) -> Result<Vec<Injection>, String> {
+    async fn points(&mut self, errors: &[&str], once: bool) -> Result<Vec<Injection>, String> {
         self.ground.prepare().await?;
         let options = self.ground.options(&strace::words(&self.trace, "all", &self.paths));
         log_in(options).await.map_err(|broken| broken.to_string())?;
@@ -101,7 +103,7 @@ impl Trial<'_> {
             for error in errors {
                 for nth in 1..=count {
                     for from_then_on in [false, true] {
-                        if !(from_then_on && *error == "EINTR") {
+                        if !(from_then_on && (once || *error == "EINTR")) {
                             let what = format!("error={error}");
                             points.push(Injection { call: call.clone(), what, nth, from_then_on });
                         }
@@ -124,9 +126,7 @@ impl Trial<'_> {
         let outcome = judge(point, &ended, state)?;
         *self.tally.entry(outcome).or_default() += 1;
 
-        let before = self.ground.house.counts().authorizations;
-        self.ground.undisturbed().await.map_err(|why| format!("left {state:?}; {why}"))?;
-        let tabs = self.ground.house.counts().authorizations - before;
+        let tabs = self.ground.undisturbed().await.map_err(|why| format!("left {state:?}; {why}"))?;
         let wanted = usize::from(state != State::New && (state == State::OldAndSpent || self.ground.is_sign_in()));
         if tabs == wanted { Ok(()) } else { Err(format!("left {state:?}, and the restart took {tabs} tabs")) }
     }

@@ -105,16 +105,20 @@ impl Ground {
         self.house.furnished(options.under(&words))
     }
 
-    /// Does it without disturbance, and checks that it worked.
+    /// Does it without disturbance, and checks that it worked; how many tabs it took.
     ///
     /// # Errors
     /// Where it did not.
-    pub async fn undisturbed(&self) -> Result<(), String> {
+    pub async fn undisturbed(&self) -> Result<usize, String> {
         let ended = log_in(self.options(&[])).await.map_err(|broken| broken.to_string())?;
         if !ended.status.success() {
             return Err(format!("an undisturbed login: {}; {}", ended.status, ended.stderr.trim()));
         }
-        if self.is_signed_in().await? { Ok(()) } else { Err("an undisturbed login stored no usable token".to_owned()) }
+        if self.is_signed_in().await? {
+            Ok(urls_in(&ended.stderr).count())
+        } else {
+            Err("an undisturbed login stored no usable token".to_owned())
+        }
     }
 
     /// What lies in the store after the operation was disturbed.
@@ -168,8 +172,12 @@ pub async fn log_in(options: Options) -> Result<Ended, Broken> {
     ended
 }
 
-/// The URL that a person is to open, once its line is whole.
+/// The URL that a person is to open first, once its line is whole.
 fn url_in(said: &str) -> Option<String> {
-    let whole = &said[..said.rfind('\n').unwrap_or(0)];
-    whole.lines().find(|line| line.starts_with("http://") && line.contains("/authorize?")).map(str::to_owned)
+    urls_in(&said[..said.rfind('\n').unwrap_or(0)]).next().map(str::to_owned)
+}
+
+/// Every URL that a person is to open: each is a tab.
+fn urls_in(said: &str) -> impl Iterator<Item = &str> {
+    said.lines().filter(|line| line.starts_with("http://") && line.contains("/authorize?"))
 }

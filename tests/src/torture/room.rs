@@ -7,8 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-/// The files that belong into a room.
-const KNOWN: [&str; 3] = ["credentials.json", "sign-in.json", "lock"];
+/// What belongs into a room.
+const KNOWN: [&str; 5] = ["credentials.json", "sign-in.json", "lock", "answers", "start"];
+/// What belongs into its folders: of last known answers, and of the right to start a worker.
+const KNOWN_INSIDE: [&str; 2] = ["last.json", "lock"];
 
 /// The folder of the one resource that a run signs in to.
 #[derive(Clone, Debug)]
@@ -95,9 +97,19 @@ impl Room {
     /// The files that do not belong here: what a kill left.
     #[must_use]
     pub fn leftovers(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        names.filter(|name| !KNOWN.contains(&name.as_str())).collect()
+        let mut leftovers = others(&self.folder, &KNOWN);
+        for folder in &KNOWN[3..] {
+            leftovers.extend(others(&self.folder.join(folder), &KNOWN_INSIDE));
+        }
+        leftovers
+    }
+
+    /// The files besides the record that are no whole JSON.
+    #[must_use]
+    pub fn torn(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.folder.join(KNOWN[1]), self.folder.join(KNOWN[3]).join(KNOWN_INSIDE[0])];
+        files.retain(|file| fs::read(file).is_ok_and(|bytes| serde_json::from_slice::<Value>(&bytes).is_err()));
+        files
     }
 
     /// Whether no worker is alive: nobody holds the lock.
@@ -125,6 +137,13 @@ impl Room {
         }
         true
     }
+}
+
+/// What lies in a folder besides what is known.
+fn others(folder: &Path, known: &[&str]) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| !known.contains(&name.as_str())).collect()
 }
 
 /// A record that parses.

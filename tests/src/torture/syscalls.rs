@@ -119,9 +119,8 @@ async fn kill_at(ground: &Ground, point: &Injection, trace: &Path) -> Result<&'s
         return Err(format!("it says that it worked, and the store is {state:?}"));
     }
     let before = ground.house.counts();
-    ground.undisturbed().await.map_err(|why| format!("left {state:?}; {why}"))?;
+    let tabs = ground.undisturbed().await.map_err(|why| format!("left {state:?}; {why}"))?;
     let after = ground.house.counts();
-    let tabs = after.authorizations - before.authorizations;
     let registrations = after.registrations - before.registrations;
     let is_sign_in = ground.is_sign_in();
     let wanted = match state {

@@ -184,6 +184,11 @@ impl<'a> Story<'a> {
         if leftovers.len() > 1 {
             failures.push(format!("leftover files: {leftovers:?}"));
         }
+        let torn = room.torn();
+        if !torn.is_empty() {
+            shared.tally.torn += torn.len();
+            failures.push(format!("torn: {torn:?}"));
+        }
         match stored {
             Err(untidy) => {
                 shared.tally.torn += 1;
