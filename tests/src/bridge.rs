@@ -1,5 +1,7 @@
 //! The real bridge as a host's child process: lines in, lines out, and everything it said kept for the end.
 
+mod gestures;
+
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::Path;
@@ -26,6 +28,7 @@ pub struct Options {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     patience: Duration,
+    deaf: bool,
 }
 
 /// A bridge that runs.
@@ -88,7 +91,7 @@ impl Options {
             (STATE_DIR.into(), state.join("state").into_os_string()),
         ];
         let arguments = arguments.iter().map(Into::into).collect();
-        Options { under: Vec::new(), arguments, environment, patience: PATIENCE }
+        Options { under: Vec::new(), arguments, environment, patience: PATIENCE, deaf: false }
     }
 
     /// A bridge to an upstream.
@@ -132,6 +135,13 @@ impl Options {
         self
     }
 
+    /// Nobody reads its stdout, which stays open.
+    #[must_use]
+    pub fn deaf(mut self) -> Self {
+        self.deaf = true;
+        self
+    }
+
     /// The browser that it opens.
     #[must_use]
     pub fn browser(mut self, browser: &Browser) -> Self {
@@ -170,7 +180,7 @@ impl Options {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (sender, lines) = mpsc::unbounded_channel();
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        let out = tokio::spawn(read_lines(stdout, seen.clone(), sender));
+        let out = tokio::spawn(read_lines(stdout, seen.clone(), sender, self.deaf));
         let stderr = watch::Sender::new(String::new());
         let err = tokio::spawn(read_all(child.stderr.take().expect("a pipe"), stderr.clone()));
         let stdin = child.stdin.take();
@@ -183,7 +193,11 @@ async fn read_lines(
     from: BufReader<tokio::process::ChildStdout>,
     seen: Arc<Mutex<Vec<String>>>,
     to: mpsc::UnboundedSender<String>,
+    deaf: bool,
 ) {
+    if deaf {
+        to.closed().await; // the pipe is held as long as the bridge
+    }
     let mut lines = from.lines();
     while let Ok(Some(line)) = lines.next_line().await {
         seen.lock().expect("no panic").push(line.clone());
@@ -327,25 +341,6 @@ impl Bridge {
             }
             self.others.push(message);
         }
-    }
-
-    /// Shakes hands as a host of 2025-11-25 does; returns the response to `initialize`.
-    pub async fn initialize(&mut self) -> Value {
-        let params = json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": {"elicitation": {}},
-            "clientInfo": {"name": "test-host", "version": "1"},
-        });
-        let response = self.request("initialize", params).await;
-        if response.get("result").is_some() {
-            self.send(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
-        }
-        response
-    }
-
-    /// Calls a tool and returns the whole response.
-    pub async fn call_tool(&mut self, name: &str, arguments: Value) -> Value {
-        self.request("tools/call", json!({"name": name, "arguments": arguments})).await
     }
 
     /// Closes stdin, as a host does that ends.

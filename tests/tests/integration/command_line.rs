@@ -2,7 +2,6 @@
 
 use mcp_bridge_tests::bridge::Options;
 use mcp_mock_server::MockServer;
-use serde_json::json;
 
 use crate::House;
 
@@ -76,12 +75,7 @@ async fn with_no_browser_the_url_goes_to_stderr_whole_and_no_tab_opens() {
     let house = House::new(MockServer::builder()).await;
     // Also with logs off: without the URL there is no way on.
     let mut bridge = house.options().with(&["--no-browser", "--log", "off"]).start();
-    let id = bridge
-        .send_request(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}),
-        )
-        .await;
+    let id = bridge.send_initialize().await;
     let url = bridge.stderr_line_with("/authorize?").await;
     let page = mcp_bridge_tests::browser::visit(&url).await;
     assert!(page.text.contains("signed in"), "{}", page.text);
@@ -97,12 +91,7 @@ async fn where_no_browser_opens_the_url_goes_to_stderr_too() {
         .variable("PATH", "/nonexistent")
         .variable("BROWSER", "/nonexistent");
     let mut bridge = options.start();
-    let id = bridge
-        .send_request(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}),
-        )
-        .await;
+    let id = bridge.send_initialize().await;
     let url = bridge.stderr_line_with("/authorize?").await;
     mcp_bridge_tests::browser::visit(&url).await;
     assert!(bridge.response(id).await["result"].is_object());
@@ -128,12 +117,7 @@ async fn login_signs_in_once_and_a_bridge_that_starts_later_asks_nothing() {
 async fn login_finishes_what_a_waiting_bridge_needs() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().start();
-    let id = bridge
-        .send_request(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}),
-        )
-        .await;
+    let id = bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
     let mut login =
         Options::new(&["login", &house.server.mcp_url()], house.state.path()).browser(&house.browser).start();
@@ -168,12 +152,7 @@ async fn a_fixed_callback_port_is_used() {
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().with(&["--callback-port", &port.to_string()]).start();
-    let id = bridge
-        .send_request(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}),
-        )
-        .await;
+    let id = bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
     assert_eq!(tab.parameter("redirect_uri").unwrap(), format!("http://127.0.0.1:{port}/callback"));
     tab.follow().await;

@@ -132,14 +132,10 @@ async fn a_sign_in_that_nobody_finishes_ends_with_how_to_go_on_and_the_next_call
     assert!(hint.contains(&format!("mcp-bridge login {}", house.server.mcp_url())), "{hint}");
     is_told_twice(&bridge, &response);
     house.browser.next_tab().await;
-    let id = bridge.send_request("initialize", initialize_params()).await;
+    let id = bridge.send_initialize().await;
     let page = house.browser.next_tab().await.follow().await;
     assert!(page.status == 200, "{page:?}");
     assert!(bridge.response(id).await["result"].is_object());
-}
-
-fn initialize_params() -> Value {
-    json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
 }
 
 #[tokio::test]

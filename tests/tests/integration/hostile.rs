@@ -48,12 +48,7 @@ async fn a11_a_response_without_the_promised_iss_is_refused() {
 async fn a10_forged_responses_change_nothing_and_the_sign_in_completes() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().start();
-    let id = bridge
-        .send_request(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}),
-        )
-        .await;
+    let id = bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
     let callback = tab.parameter("redirect_uri").unwrap();
     let state = tab.parameter("state").unwrap();
@@ -80,12 +75,7 @@ async fn a10_forged_responses_change_nothing_and_the_sign_in_completes() {
 async fn a10_the_page_does_not_tell_of_success_when_the_exchange_failed() {
     let mut house = House::with_patient_browser(MockServer::builder().fault(Fault::TokenEndpointDown)).await;
     let mut bridge = house.options().start();
-    let id = bridge
-        .send_request(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}),
-        )
-        .await;
+    let id = bridge.send_initialize().await;
     let page = house.browser.next_tab().await.follow().await;
     assert!(!page.text.contains("You are signed in"), "{}", page.text);
     assert_eq!(code(&bridge.response(id).await), "http_error");

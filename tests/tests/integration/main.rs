@@ -5,11 +5,13 @@
 #![expect(clippy::disallowed_methods, reason = "the tests look at the state folder, and break it, from outside")]
 
 mod command_line;
+mod ending;
 mod errors;
 mod flow;
 mod host_side;
 mod hostile;
 mod known_clients;
+mod odd_servers;
 mod patience;
 mod process_wall;
 mod recovery;

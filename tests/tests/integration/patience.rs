@@ -73,12 +73,7 @@ async fn a17_a_host_that_gives_up_and_starts_again_after_the_sign_in_finds_every
 async fn a17_the_tab_is_good_although_the_host_has_killed_and_started_the_bridge_ten_times() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().start();
-    bridge
-        .send_request(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}),
-        )
-        .await;
+    bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
     for _ in 0..10 {
         bridge.kill().await;

@@ -1,25 +1,21 @@
 //! The process wall: a sign-in outlives its bridge, is one for all, and never holds the host's pipes (A17).
 
 use mcp_mock_server::{Approval, Endpoint, MockServer};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{House, code};
-
-fn initialize_params() -> Value {
-    json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
-}
 
 #[tokio::test]
 async fn a17_a_sign_in_outlives_the_kill_of_its_bridge_and_serves_the_next_one() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().start();
-    bridge.send_request("initialize", initialize_params()).await;
+    bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
     // The end of stdout is seen although the sign-in goes on: it holds none of the host's pipes.
     bridge.kill().await;
 
     let mut second = house.options().start();
-    let id = second.send_request("initialize", initialize_params()).await;
+    let id = second.send_initialize().await;
     let page = tab.follow().await;
     assert!(page.text.contains("signed in"), "{}", page.text);
     assert!(second.response(id).await["result"].is_object());
@@ -30,7 +26,7 @@ async fn a17_a_sign_in_outlives_the_kill_of_its_bridge_and_serves_the_next_one()
 async fn a17_a_sign_in_that_is_finished_while_no_bridge_runs_is_there_for_the_next_start() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().start();
-    bridge.send_request("initialize", initialize_params()).await;
+    bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
     bridge.kill().await;
     assert!(tab.follow().await.text.contains("signed in"));
@@ -45,7 +41,7 @@ async fn a17_bridges_that_start_together_share_one_tab() {
     let mut bridges = Vec::new();
     for _ in 0..6 {
         let mut bridge = house.options().start();
-        let id = bridge.send_request("initialize", initialize_params()).await;
+        let id = bridge.send_initialize().await;
         bridges.push((bridge, id));
     }
     let tab = house.browser.next_tab().await;
@@ -85,7 +81,7 @@ async fn a14_bridges_that_share_a_token_refresh_it_once() {
 async fn a17_requests_that_come_during_a_sign_in_wait_for_it() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().start();
-    let mut ids = vec![bridge.send_request("initialize", initialize_params()).await];
+    let mut ids = vec![bridge.send_initialize().await];
     for _ in 0..5 {
         ids.push(bridge.send_request("ping", json!({})).await);
     }
@@ -124,7 +120,7 @@ async fn a17_what_a_host_sent_before_a_sign_in_was_denied_opens_no_further_tab()
     let house = House::new(MockServer::builder().auto_approve(Approval::Deny)).await;
     let mut bridge = house.options().start();
     // A host that does not wait: the second and third line stand behind the first.
-    bridge.send_request("initialize", initialize_params()).await;
+    bridge.send_initialize().await;
     bridge.send(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
     bridge.send_request("tools/list", json!({})).await;
     for id in 1..=2 {

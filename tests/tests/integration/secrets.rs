@@ -55,12 +55,7 @@ async fn a21_no_secret_is_said_anywhere() {
 async fn a21_no_secret_is_in_the_arguments_or_the_environment_of_a_process() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().start();
-    let id = bridge
-        .send_request(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}),
-        )
-        .await;
+    let id = bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
     // While the sign-in process waits: everything that belongs to this test's state folder.
     let marker = house.state.path().to_str().unwrap().to_owned();

@@ -1,0 +1,75 @@
+//! The end (H7), however the host brings it about and whatever else is going on: it is never kept waiting for.
+
+use mcp_bridge_tests::bridge::Options;
+use mcp_bridge_tests::scripted::{Answer, Scripted};
+use mcp_mock_server::MockServer;
+use serde_json::{Value, json};
+
+use crate::{House, code};
+
+fn open() -> mcp_mock_server::MockServerBuilder {
+    MockServer::builder().protected(false)
+}
+
+#[tokio::test]
+async fn h7_at_the_end_of_input_what_is_in_flight_is_still_answered() {
+    let house = House::new(open()).await;
+    let mut bridge = house.bridge().await;
+    let id = bridge.send_request("tools/call", json!({"name": "slow", "arguments": {"milliseconds": 60_000}})).await;
+    house.server.wait_for_slow(1).await;
+    bridge.close_stdin();
+    house.server.release_slow();
+    let response = bridge.response(id).await;
+    assert!(response["result"].is_object(), "{response}");
+    let ended = bridge.ended().await;
+    assert!(ended.status.success());
+    assert!(house.server.log().iter().any(|seen| seen.method == "DELETE"), "the session is ended");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn h7_a_signal_ends_the_bridge_at_once_and_no_request_is_left_without_an_answer() {
+    for signal in ["-TERM", "-INT"] {
+        let house = House::new(open()).await;
+        let mut bridge = house.bridge().await;
+        let id =
+            bridge.send_request("tools/call", json!({"name": "slow", "arguments": {"milliseconds": 60_000}})).await;
+        house.server.wait_for_slow(1).await;
+        bridge.signal(signal).await;
+        assert_eq!(code(&bridge.response(id).await), "shutting_down");
+        assert!(bridge.ended().await.status.success());
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn h7_a_signal_has_its_limit_although_the_server_does_not_answer_the_goodbye() {
+    let server = Scripted::start(|seen| match seen.http.as_str() {
+        "DELETE" => Answer::SayAndHang(String::new()),
+        _ => Answer::honest(seen),
+    })
+    .await;
+    let state = tempfile::tempdir().unwrap();
+    let mut bridge = Options::to(&server.url, state.path()).start();
+    bridge.initialize().await;
+    let signalled = std::time::Instant::now();
+    bridge.signal("-TERM").await;
+    assert!(bridge.ended().await.status.success());
+    assert!(signalled.elapsed().as_secs() < 5, "{:?}", signalled.elapsed());
+    assert_eq!(server.log().last().unwrap().http, "DELETE");
+}
+
+#[tokio::test]
+async fn three_lines_by_a_pipe_give_three_answers_and_exit_0() {
+    let house = House::new(open()).await;
+    let mut bridge = house.options().start();
+    bridge.send_initialize().await;
+    bridge.send_request("tools/list", json!({})).await;
+    bridge.send_request("ping", json!({})).await;
+    let ended = bridge.end().await;
+    assert!(ended.status.success());
+    assert_eq!(ended.stdout.len(), 3);
+    for line in &ended.stdout {
+        assert!(serde_json::from_str::<Value>(line).unwrap()["result"].is_object(), "{line}");
+    }
+}
