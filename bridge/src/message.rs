@@ -56,6 +56,8 @@ pub struct Invalid {
     pub reason: Cow<'static, str>,
     /// The stable name, `data.code` of the answer.
     pub name: Code,
+    /// It was meant as a response: nobody waits for an answer, and one with its id would answer another request.
+    pub is_response: bool,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +103,8 @@ impl<'a> Envelope<'a> {
     fn classify(fields: &Fields<'a>) -> Result<Self, Invalid> {
         let id = fields.id.map(RawValue::get);
         let readable = id.filter(|id| is_request_id(id));
-        let refuse = |reason: &'static str| Err(Invalid::message(readable, reason));
+        let is_response = fields.method.is_none() && (fields.result.is_some() || fields.error.is_some());
+        let refuse = |reason: &'static str| Err(Invalid { is_response, ..Invalid::message(readable, reason) });
         if fields.jsonrpc.is_none_or(|version| version.get() != "\"2.0\"") {
             return refuse("no JSON-RPC 2.0 message: `jsonrpc` must be \"2.0\"");
         }
@@ -156,13 +159,14 @@ impl<'a> Envelope<'a> {
 
 impl Invalid {
     fn syntax(reason: impl Into<Cow<'static, str>>) -> Self {
-        Invalid { code: PARSE_ERROR, id: None, reason: reason.into(), name: Code::ParseError }
+        Invalid { code: PARSE_ERROR, id: None, reason: reason.into(), name: Code::ParseError, is_response: false }
     }
 
     /// JSON that is no message that can be taken.
     #[must_use]
     pub fn message(id: Option<&str>, reason: impl Into<Cow<'static, str>>) -> Self {
-        Invalid { code: INVALID_REQUEST, id: id.map(str::to_owned), reason: reason.into(), name: Code::InvalidRequest }
+        let (id, reason) = (id.map(str::to_owned), reason.into());
+        Invalid { code: INVALID_REQUEST, id, reason, name: Code::InvalidRequest, is_response: false }
     }
 
     /// A request whose id waits for its response already.

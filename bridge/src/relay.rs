@@ -188,6 +188,9 @@ impl Relay {
 
     async fn refuse(&self, invalid: Invalid) {
         tracing::warn!("from the host: {}", Untrusted::new(invalid.to_string()));
+        if invalid.is_response {
+            return; // a response has no answer
+        }
         let null_id = self.shared.upstream.session().knows_null_id();
         let _ = self.shared.output.send(message::invalid_response(&invalid, null_id).into()).await;
     }

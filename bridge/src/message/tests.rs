@@ -52,6 +52,20 @@ mod h3 {
     }
 
     #[test]
+    fn a_bad_response_is_told_from_a_bad_request() {
+        let table = [
+            (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":null}"#, true),
+            (r#"{"id":1,"result":{}}"#, true),
+            (r#"{"jsonrpc":"2.0","result":1}"#, true),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, false),
+            (r#"{"jsonrpc":"2.0","id":1}"#, false),
+        ];
+        for (line, is_response) in table {
+            assert_eq!(Envelope::parse(line.as_bytes()).unwrap_err().is_response, is_response, "{line}");
+        }
+    }
+
+    #[test]
     fn the_answer_has_a_null_id_only_for_hosts_that_know_it() {
         let invalid = Envelope::parse(b"{").unwrap_err();
         let with = invalid_response(&invalid, true);

@@ -57,6 +57,16 @@ async fn h3_a_bad_line_is_answered_and_the_next_one_works() {
 }
 
 #[tokio::test]
+async fn h3_a_bad_response_is_not_answered_for_its_id_may_be_one_of_the_hosts_own() {
+    let house = House::new(open()).await;
+    let mut bridge = house.bridge().await;
+    bridge.send(r#"{"jsonrpc":"2.0","id":1,"result":{},"error":null}"#).await;
+    bridge.send(r#"{"id":1,"result":{}}"#).await;
+    bridge.send(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).await;
+    assert_eq!(bridge.next().await["id"], 2);
+}
+
+#[tokio::test]
 async fn h4_a_line_over_the_limit_gets_an_error_with_its_id_and_the_next_one_works() {
     let house = House::new(open()).await;
     let mut bridge = house.bridge().await;
