@@ -175,7 +175,7 @@ impl Shared {
         self.upstream.forget_session();
         let mut reply = self.upstream.post(line.clone(), (Purpose::Call, received)).await?;
         while let Some(message) = reply.next().await? {
-            match Incoming::sort(message, &id)? {
+            match Incoming::sort(message, &id, reply.bond())? {
                 Incoming::Response(response) => {
                     if let Ok(envelope) = Envelope::parse(&response)
                         && envelope.result.is_some()

@@ -13,7 +13,7 @@ use crate::message::{self, Envelope, Kind};
 use crate::untrusted::Untrusted;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
-use crate::upstream::exchange::Reply;
+use crate::upstream::exchange::{Bond, Reply};
 
 /// How long a stream is read on after its request is over.
 const AFTERWORDS: Duration = Duration::from_secs(30);
@@ -108,7 +108,7 @@ impl Shared {
         let mut reply = self.upstream.post(line.clone(), wanted).await?;
         streaming.store(reply.is_stream(), Ordering::Relaxed);
         while let Some(message) = reply.next().await? {
-            match Incoming::sort(message, id) {
+            match Incoming::sort(message, id, reply.bond()) {
                 Ok(Incoming::Response(response)) => return Ok((response, reply)),
                 Ok(Incoming::ForHost(message)) => drop(self.output.send(message).await),
                 Err(error) if reply.is_stream() => tracing::warn!("`{}` {error}", self.upstream.shown()),
@@ -153,12 +153,18 @@ impl Shared {
 }
 
 impl Incoming {
-    pub(super) fn sort(message: Bytes, id: &str) -> Result<Self, UpstreamError> {
+    /// What a message is to the request with this id. `bond` says what ties it to the request besides its id.
+    pub(super) fn sort(message: Bytes, id: &str, bond: Bond) -> Result<Self, UpstreamError> {
         let envelope = Envelope::parse(&message)
             .map_err(|invalid| UpstreamError::NotAResponse(Untrusted::new(invalid.to_string())))?;
+        let is_error = envelope.kind == Kind::Response && envelope.result.is_none();
         match (envelope.kind, envelope.id) {
             (Kind::Response, Some(theirs)) if theirs == id => Ok(Incoming::Response(message)),
-            (Kind::Response, Some(theirs)) if !message::same_id(theirs, id) => {
+            (Kind::Response, Some(theirs)) if message::same_id(theirs, id) => {
+                Ok(Incoming::Response(envelope.with_id(&message, id).into()))
+            }
+            (Kind::Response, _) if bond == Bond::SessionLost => Err(UpstreamError::SessionLost),
+            (Kind::Response, Some(theirs)) if !(is_error && bond == Bond::Alone) => {
                 Err(UpstreamError::NotAResponse(Untrusted::new(format!("its id is {theirs}, the request's {id}"))))
             }
             (Kind::Response, _) => Ok(Incoming::Response(envelope.with_id(&message, id).into())),

@@ -1,9 +1,10 @@
 use super::exchange::Incoming;
 use super::*;
 use crate::upstream::error::UpstreamError;
+use crate::upstream::exchange::Bond;
 
 fn sort(message: &'static str, id: &str) -> Result<Incoming, UpstreamError> {
-    Incoming::sort(Bytes::from_static(message.as_bytes()), id)
+    Incoming::sort(Bytes::from_static(message.as_bytes()), id, Bond::None)
 }
 
 fn response(message: &'static str) -> Incoming {
@@ -22,6 +23,31 @@ fn t12_an_error_without_an_id_gets_its_requests() {
     let message = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}"#;
     let expected = response(r#"{"jsonrpc":"2.0","id":"q","error":{"code":-32600,"message":"no"}}"#);
     assert_eq!(sort(message, "\"q\"").unwrap(), expected);
+}
+
+#[test]
+fn t12_an_error_that_is_all_there_is_is_its_requests_whatever_its_id() {
+    let foreign = r#"{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"no"}}"#;
+    let its_own = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"no"}}"#;
+    let result = r#"{"jsonrpc":"2.0","id":2,"result":{}}"#;
+    let alone = |message: &'static str| Incoming::sort(Bytes::from_static(message.as_bytes()), "1", Bond::Alone);
+    assert_eq!(alone(foreign).unwrap(), response(its_own));
+    assert!(matches!(sort(foreign, "1"), Err(UpstreamError::NotAResponse(_))), "among others it is not");
+    assert!(matches!(alone(result), Err(UpstreamError::NotAResponse(_))), "a result needs the right id");
+}
+
+#[test]
+fn t6_where_the_session_is_unknown_only_an_error_with_the_very_id_is_an_answer() {
+    let table = [
+        (r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}"#, true),
+        (r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"no session"}}"#, false),
+        (r#"{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"no session"}}"#, false),
+    ];
+    for (message, is_answer) in table {
+        let sorted = Incoming::sort(Bytes::from_static(message.as_bytes()), "1", Bond::SessionLost);
+        assert_eq!(matches!(sorted, Ok(Incoming::Response(_))), is_answer, "{message}");
+        assert_eq!(matches!(sorted, Err(UpstreamError::SessionLost)), !is_answer, "{message}");
+    }
 }
 
 #[test]

@@ -19,16 +19,30 @@ use crate::untrusted::Untrusted;
 /// How many redirects on the same origin are followed.
 pub(super) const MAX_REDIRECTS: usize = 3;
 
-/// The reply to one message.
+/// The reply to one message. Its beginning is there; the rest is read as it is asked for.
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
+    bond: Bond,
     messages: Messages,
+}
+
+/// What ties a message of a reply to the request that was sent, besides its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bond {
+    /// Nothing: the reply may hold several messages.
+    None,
+    /// It is all there is: an error is the request's, whatever its id (T12).
+    Alone,
+    /// The session is unknown (404): only a response that has the request's very id is one (T6).
+    SessionLost,
 }
 
 #[derive(Debug)]
 enum Messages {
+    /// A body that nobody has asked for yet.
+    Unread(Box<reqwest::Response>),
     /// What a body held: nothing, one message or an array of them.
     Body(VecDeque<Bytes>),
     Stream(Box<Stream>),
@@ -44,30 +58,23 @@ pub struct Stream {
 }
 
 impl Upstream {
-    /// POSTs one message, to the byte as it is (T1). `wanted` says what for, and when it arrived.
+    /// POSTs one message, to the byte as it is (T1). `wanted` says what for, and when it arrived. Returns with the
+    /// beginning of the reply: the server has the message.
     ///
     /// # Errors
-    /// Whatever keeps a reply from coming: network, token, a status without a JSON-RPC body, something else than MCP.
+    /// Whatever keeps a reply from coming: network, token, a redirect that is not followed.
     pub async fn post(&self, message: Bytes, wanted: (Purpose, Instant)) -> Result<Reply, UpstreamError> {
         let headers = |session: &_| headers::of_post(&self.headers, session);
         let (response, in_session) = self.send(Method::POST, headers, Some(message), wanted).await?;
-        self.reply(response, in_session).await
-    }
-
-    async fn reply(&self, mut response: reqwest::Response, in_session: bool) -> Result<Reply, UpstreamError> {
         let status = response.status();
         let headers = response.headers().clone();
         let messages = if status.is_success() && is_event_stream(&headers) {
             Messages::Stream(Box::new(Stream::new(response, self.url.clone())))
         } else {
-            let body = read_limited(&mut response, MAX_MESSAGE).await?;
-            if status.is_success() {
-                Messages::Body(messages_of(status, &headers, body)?)
-            } else {
-                Messages::Body(VecDeque::from([error_of(status, body, in_session)?]))
-            }
+            Messages::Unread(Box::new(response))
         };
-        Ok(Reply { status, headers, messages })
+        let bond = if status == StatusCode::NOT_FOUND && in_session { Bond::SessionLost } else { Bond::None };
+        Ok(Reply { status, headers, bond, messages })
     }
 }
 
@@ -90,12 +97,37 @@ impl Reply {
         matches!(self.messages, Messages::Stream(_))
     }
 
+    /// Whether it says no more than that the message was taken (202); then there is nothing to read.
+    #[must_use]
+    pub fn is_acknowledgement(&self) -> bool {
+        self.status == StatusCode::ACCEPTED
+    }
+
+    /// What ties the message that [`Reply::next`] gave last to the request.
+    #[must_use]
+    pub fn bond(&self) -> Bond {
+        self.bond
+    }
+
     /// The next message on one line, or `None` at the end.
     ///
     /// # Errors
-    /// Where the stream breaks or a message is over the limit.
+    /// A status without a JSON-RPC body, something else than MCP, a stream that breaks, a message over the limit.
     pub async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        if let Messages::Unread(response) = &mut self.messages {
+            let body = read_limited(response, MAX_MESSAGE).await?;
+            let messages = if self.status.is_success() {
+                messages_of(self.status, &self.headers, body)?
+            } else {
+                VecDeque::from([error_of(self.status, body, self.bond)?])
+            };
+            if messages.len() == 1 && self.bond == Bond::None {
+                self.bond = Bond::Alone;
+            }
+            self.messages = Messages::Body(messages);
+        }
         match &mut self.messages {
+            Messages::Unread(_) => Ok(None), // read above
             Messages::Body(messages) => Ok(messages.pop_front()),
             Messages::Stream(stream) => stream.next().await,
         }
@@ -139,13 +171,11 @@ impl Stream {
     }
 }
 
-/// An error status with a JSON-RPC error passes as it is (T12); any other becomes an error of ours.
-fn error_of(status: StatusCode, body: Bytes, in_session: bool) -> Result<Bytes, UpstreamError> {
-    if status == StatusCode::NOT_FOUND && in_session {
-        return Err(UpstreamError::SessionLost);
-    }
+/// An error status with a JSON-RPC response passes as it is, on one line (T12, H1); any other becomes an error of ours.
+fn error_of(status: StatusCode, body: Bytes, bond: Bond) -> Result<Bytes, UpstreamError> {
     match Envelope::parse(&body) {
-        Ok(envelope) if envelope.kind == Kind::Response => Ok(body),
+        Ok(envelope) if envelope.kind == Kind::Response => Ok(one_line(body)),
+        _ if bond == Bond::SessionLost => Err(UpstreamError::SessionLost),
         _ => Err(UpstreamError::Status { status, excerpt: excerpt(&body), of_oauth: is_oauth_error(&body) }),
     }
 }
@@ -223,6 +253,13 @@ mod tests {
         assert_eq!(messages("{\n \"a\": 1\n}\n").unwrap(), ["{  \"a\": 1 } "]);
         assert_eq!(messages("[{\"a\":1},\n{\"b\":2}]").unwrap(), ["{\"a\":1}", "{\"b\":2}"]);
         assert_eq!(messages(" \n").unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn h1_an_error_that_came_on_several_lines_goes_on_one() {
+        let body = Bytes::from_static(b"{\n\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"\"}}\n");
+        let error = error_of(StatusCode::BAD_REQUEST, body, Bond::None).unwrap();
+        assert!(!error.contains(&b'\n'));
     }
 
     #[test]
