@@ -3,8 +3,10 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
+use std::pin::pin;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Host, Input, MAX_LINE};
@@ -14,7 +16,7 @@ const QUEUE: usize = 64;
 /// How much of a line over the limit is kept, in bytes: enough to find its id.
 const BEGINNING: usize = 4096;
 
-/// Opens the pair. The receiver resolves once everything is written, or writing has become impossible.
+/// Opens the pair, in a runtime. The receiver resolves once everything is written, or writing has become impossible.
 ///
 /// # Errors
 /// Where stdout cannot be duplicated or a thread cannot be started.
@@ -23,18 +25,54 @@ pub fn open() -> io::Result<(Host, oneshot::Receiver<()>)> {
     let (output, from_bridge) = mpsc::channel(QUEUE);
     let (done, written) = oneshot::channel();
     let stdout = stdout_file()?;
+    let listener = gone(stdout.try_clone()?)?;
+    let runtime = Handle::current();
     std::thread::Builder::new().name("stdin".into()).spawn(move || {
         if let Err(error) = read_lines(io::stdin().lock(), MAX_LINE, |line| to_bridge.blocking_send(line).is_ok()) {
             tracing::warn!("stdin: {error}");
         }
     })?;
     std::thread::Builder::new().name("stdout".into()).spawn(move || {
-        if let Err(error) = write_lines(stdout, from_bridge) {
+        if let Err(error) = runtime.block_on(write_lines(stdout, from_bridge, listener)) {
             tracing::debug!("stdout: {error}");
         }
         let _ = done.send(());
     })?;
     Ok((Host { input, output }, written))
+}
+
+/// Resolves once nobody reads stdout any more, which otherwise only a write would show: a host that is gone has nothing more
+/// to ask for.
+#[cfg(unix)]
+fn gone(stdout: File) -> io::Result<impl Future<Output = ()>> {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    let (tell, told) = oneshot::channel();
+    std::thread::Builder::new().name("stdout's end".into()).spawn(move || {
+        let shows = loop {
+            // Errors and hang-ups are told without being asked for.
+            let mut stdout = [PollFd::new(&stdout, PollFlags::empty())];
+            match poll(&mut stdout, None) {
+                Ok(_) => break stdout[0].revents(),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => break PollFlags::empty(),
+            }
+        };
+        if shows.intersects(PollFlags::ERR | PollFlags::HUP) {
+            let _ = tell.send(());
+        }
+    })?;
+    Ok(async move {
+        if told.await.is_err() {
+            std::future::pending().await // it cannot be watched
+        }
+    })
+}
+
+/// What polls a pipe is not there: a write shows it.
+#[cfg(not(unix))]
+fn gone(_: File) -> io::Result<impl Future<Output = ()>> {
+    Ok(std::future::pending())
 }
 
 /// `io::stdout` flushes at every line; a file of the same handle flushes when we say so.
@@ -94,17 +132,27 @@ fn skip_line(from: &mut impl BufRead) -> io::Result<u64> {
     }
 }
 
-/// Writes whole lines and flushes when no more is ready.
-fn write_lines(to: impl Write, mut lines: mpsc::Receiver<Bytes>) -> io::Result<()> {
+/// Writes whole lines and flushes when no more is ready, until there are no more or the listener is gone. It blocks its
+/// thread while the host does not read.
+async fn write_lines(
+    to: impl Write,
+    mut lines: mpsc::Receiver<Bytes>,
+    gone: impl Future<Output = ()>,
+) -> io::Result<()> {
     let mut to = io::BufWriter::with_capacity(64 * 1024, to);
-    while let Some(line) = lines.blocking_recv() {
+    let mut gone = pin!(gone);
+    loop {
+        let line = tokio::select! {
+            line = lines.recv() => line,
+            () = &mut gone => return Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        let Some(line) = line else { return Ok(()) };
         write_line(&mut to, &line)?;
         while let Ok(line) = lines.try_recv() {
             write_line(&mut to, &line)?;
         }
         to.flush()?;
     }
-    Ok(())
 }
 
 fn write_line(to: &mut impl Write, line: &[u8]) -> io::Result<()> {
@@ -147,15 +195,23 @@ mod tests {
         assert_eq!(seen, [Input::TooLong { length: 12, beginning }, line("0123456789"), line("ok")]);
     }
 
-    #[test]
-    fn h2_lines_are_written_whole_and_in_order() {
+    #[tokio::test]
+    async fn h2_lines_are_written_whole_and_in_order() {
         let (sender, receiver) = mpsc::channel(4);
         for text in ["one", "two"] {
             sender.try_send(Bytes::from_static(text.as_bytes())).unwrap();
         }
         drop(sender);
         let mut out = Vec::new();
-        write_lines(&mut out, receiver).unwrap();
+        write_lines(&mut out, receiver, std::future::pending()).await.unwrap();
         assert_eq!(out, b"one\ntwo\n");
+    }
+
+    #[tokio::test]
+    async fn h7_a_host_that_is_gone_ends_the_writing_although_nothing_is_to_be_written() {
+        let (sender, receiver) = mpsc::channel(4);
+        let error = write_lines(Vec::new(), receiver, async {}).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert!(sender.is_closed());
     }
 }

@@ -59,6 +59,17 @@ async fn h7_a_signal_has_its_limit_although_the_server_does_not_answer_the_goodb
     assert_eq!(server.log().last().unwrap().http, "DELETE");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn h7_a_closed_stdout_ends_a_bridge_that_has_nothing_to_say() {
+    let house = House::new(open()).await;
+    let mut bridge = house.bridge().await;
+    bridge.close_stdout().await;
+    assert!(bridge.exited().await.success());
+    assert!(house.server.log().iter().any(|seen| seen.method == "DELETE"), "the session is ended");
+    assert!(!bridge.stderr().contains("panicked"), "{}", bridge.stderr());
+}
+
 #[tokio::test]
 async fn three_lines_by_a_pipe_give_three_answers_and_exit_0() {
     let house = House::new(open()).await;
