@@ -5,7 +5,7 @@ pub mod shutdown;
 pub mod stdio;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// The longest line that is taken from a host, in bytes.
 pub const MAX_LINE: usize = 64 * 1024 * 1024;
@@ -31,4 +31,22 @@ pub struct Host {
     pub input: mpsc::Receiver<Input>,
     /// One whole line each, without its end. Closed when the host no longer listens.
     pub output: mpsc::Sender<Bytes>,
+    /// Whether all of it has gone.
+    pub written: Written,
+}
+
+/// What shows that every line has gone to the host.
+#[derive(Debug)]
+pub struct Written {
+    all: oneshot::Receiver<()>,
+    /// Dropped to tell that nobody waits any longer.
+    _waits: oneshot::Sender<()>,
+}
+
+impl Written {
+    /// Resolves once every line is written, or none can be any more; not before the last [`Host::output`] is gone.
+    pub async fn wait(self) {
+        // An error says that the writer is gone: the same.
+        let _ = self.all.await;
+    }
 }

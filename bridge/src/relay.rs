@@ -4,10 +4,14 @@
 //! that cannot wait for a server that is not there yet.
 
 mod arrival;
+pub mod backlog;
 mod desk;
+mod ending;
 mod exchange;
 pub mod gate;
 pub mod in_flight;
+mod introduction;
+mod lane;
 pub mod notices;
 pub mod patience;
 pub mod placeholder;
@@ -15,62 +19,59 @@ pub mod recall;
 mod reception;
 mod session_stream;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::{AbortHandle, JoinSet};
 
 use self::arrival::Arrival;
+use self::backlog::{Backlog, Load};
 use self::desk::Desk;
+use self::ending::End;
 use self::exchange::Errand;
-use self::gate::{Gate, Shut};
 use self::in_flight::InFlight;
+use self::lane::{Turn, What};
 use self::notices::{OpenSignIn, OwnRequests};
 use self::placeholder::InitializeParams;
 use self::recall::Memory;
-use crate::host::{Host, Input};
+use crate::host::{Host, Input, Written};
 use crate::message::{self, Envelope, Invalid, Kind};
-use crate::problem::{Code, Problem};
 use crate::settings::Patience;
 use crate::untrusted::Untrusted;
 use crate::upstream::{Purpose, Upstream};
-
-/// How many notifications and responses of the host may wait for their turn.
-const LANE: usize = 256;
-/// How long a notification may hold up the ones behind it.
-const TURN: Duration = Duration::from_secs(30);
-/// How long requests may still run once the host has closed its side (H7).
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
-/// The same after a signal (H7: all within 1 s).
-const LAST_ANSWERS_AFTER_SIGNAL: Duration = Duration::from_millis(200);
 
 /// A running bridge between one host and one upstream.
 #[derive(Debug)]
 pub struct Relay {
     shared: Arc<Shared>,
     input: mpsc::Receiver<Input>,
-    /// Notifications and responses of the host, one after the other.
-    lane: mpsc::Sender<Turn>,
-    lane_end: JoinHandle<()>,
-    /// What a message waits for that arrives now, besides the session.
-    gate: Gate,
+    written: Written,
+    /// Notifications and responses of the host, one after the other; the backlog bounds them.
+    lane: mpsc::UnboundedSender<Turn>,
+    /// When the host last sent something that a person may be asked to sign in for.
+    calls: watch::Sender<Instant>,
     /// Probes that are not answered once `initialize` has come (H11).
     probes: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    upstream: Upstream,
+    upstream: Arc<Upstream>,
     output: mpsc::Sender<Bytes>,
+    backlog: Arc<Backlog>,
     in_flight: Arc<InFlight>,
     arrival: Arrival,
     desk: Desk,
     own_requests: OwnRequests,
+    calls: watch::Receiver<Instant>,
     stream: Mutex<Option<AbortHandle>>,
+    /// Whatever goes on beside the loop. Aborted at the end.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 /// What a bridge is given besides its two sides.
@@ -84,175 +85,145 @@ pub struct Surroundings {
     pub sign_ins: watch::Receiver<Option<OpenSignIn>>,
 }
 
-/// A message whose order matters.
-#[derive(Debug)]
-struct Turn {
-    message: Bytes,
-    received: Instant,
-    after: Gate,
-    /// It is `notifications/initialized`: the stream is opened behind it, and then what waits may go.
-    opens: Option<Shut>,
-}
-
-/// Why a bridge ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    InputClosed,
-    Signal,
-    OutputClosed,
-}
-
 impl Relay {
     /// Joins a host and an upstream.
     #[must_use]
     pub fn new(host: Host, upstream: Upstream, surroundings: Surroundings) -> Self {
         let Surroundings { patience, memory, sign_ins } = surroundings;
-        let desk = Desk::new(patience, format!("`{}`", upstream.shown()), memory);
+        let backlog = Backlog::new();
+        let desk = Desk::new(patience, format!("`{}`", upstream.shown()), memory, backlog.clone());
+        let calls = watch::Sender::new(Instant::now());
         let shared = Arc::new(Shared {
             in_flight: InFlight::new(host.output.clone()),
-            upstream,
+            upstream: Arc::new(upstream),
             output: host.output,
+            backlog,
             arrival: Arrival::new(),
             desk,
             own_requests: OwnRequests::default(),
+            calls: calls.subscribe(),
             stream: Mutex::default(),
+            tasks: Mutex::default(),
         });
-        let (lane, turns) = mpsc::channel(LANE);
-        let lane_end = tokio::spawn(take_turns(shared.clone(), turns));
-        tokio::spawn(notices::tell(shared.clone(), sign_ins));
-        Relay { shared, input: host.input, lane, lane_end, gate: Gate::open(), probes: Vec::new() }
+        let (lane, turns) = mpsc::unbounded_channel();
+        shared.spawn(lane::take_turns(shared.clone(), turns));
+        shared.spawn(notices::tell(shared.clone(), sign_ins));
+        Relay { shared, input: host.input, written: host.written, lane, calls, probes: Vec::new() }
     }
 
-    /// Runs until the host closes its side, stops listening, or `signal` resolves (H7).
+    /// Runs until the host closes its side, stops listening, or `signal` resolves (H7). Nothing is awaited here but the
+    /// next line: a cancellation, a signal or the end is never kept waiting by what it would end.
     pub async fn run(mut self, signal: impl Future<Output = &'static str>) {
-        let mut signal = std::pin::pin!(signal);
-        let output = self.shared.output.clone();
+        let mut signal = pin!(signal);
         let end = loop {
+            let next = async {
+                self.shared.backlog.has_room().await;
+                self.input.recv().await
+            };
             tokio::select! {
-                input = self.input.recv() => match input {
-                    Some(input) => self.take(input).await,
+                input = next => match input {
+                    Some(input) => self.take(input),
                     None => break End::InputClosed,
                 },
                 name = &mut signal => {
                     tracing::info!("{name}: ending");
                     break End::Signal;
                 }
-                () = output.closed() => break End::OutputClosed,
+                () = self.shared.output.closed() => break End::OutputClosed,
             }
         };
-        self.finish(end, signal).await;
+        let Relay { shared, written, input, lane, calls, .. } = self;
+        drop((input, lane, calls)); // nothing more comes from the host
+        ending::end(shared, written, end, signal).await;
     }
 
-    async fn finish(self, end: End, signal: impl Future<Output = &'static str>) {
-        let Relay { shared, lane, lane_end, .. } = self;
-        drop(lane);
-        let all_done = async {
-            shared.in_flight.empty().await;
-            let _ = lane_end.await;
-        };
-        if end == End::OutputClosed {
-            tracing::info!("the host no longer listens: ending");
-        } else {
-            let bound = if end == End::Signal { LAST_ANSWERS_AFTER_SIGNAL } else { LAST_ANSWERS };
-            tokio::select! {
-                _ = tokio::time::timeout(bound, all_done) => {}
-                _ = signal, if end == End::InputClosed => {}
-                () = shared.output.closed() => {}
-            }
-            let problem = Problem::new(
-                Code::ShuttingDown,
-                "the bridge was told to end before the response came",
-                "it is not known whether the request was carried out",
-            );
-            shared.in_flight.answer_all(&problem).await;
-        }
-        if let Some(stream) = shared.stream.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            stream.abort();
-        }
-        tokio::join!(shared.upstream.end_session(), shared.desk.settle());
-    }
-
-    async fn take(&mut self, input: Input) {
+    fn take(&mut self, input: Input) {
         match input {
-            Input::Line(line) => match Envelope::parse(&line) {
-                Ok(envelope) => self.take_message(&line, &envelope).await,
-                Err(invalid) => self.refuse(invalid).await,
-            },
+            Input::Line(line) => {
+                let load = self.shared.backlog.put_on(line.len());
+                match Envelope::parse(&line) {
+                    Ok(envelope) => self.take_message(&line, &envelope, load),
+                    Err(invalid) => self.refuse(&invalid, load),
+                }
+            }
             Input::TooLong { length, beginning } => {
                 let reason = format!("a line of {length} bytes, over the limit of {}", crate::host::MAX_LINE);
                 let id = id_at_the_beginning(&beginning);
-                self.refuse(Invalid::message(id.as_deref(), reason)).await;
+                let load = self.shared.backlog.put_on(beginning.len());
+                self.refuse(&Invalid::message(id.as_deref(), reason), load);
             }
         }
     }
 
-    async fn refuse(&self, invalid: Invalid) {
+    /// Answers what is no message; a response has no answer.
+    fn refuse(&self, invalid: &Invalid, load: Load) {
         tracing::warn!("from the host: {}", Untrusted::new(invalid.to_string()));
         if invalid.is_response {
-            return; // a response has no answer
+            return;
         }
         let null_id = self.shared.upstream.session().knows_null_id();
-        let _ = self.shared.output.send(message::invalid_response(&invalid, null_id).into()).await;
+        let answer = Bytes::from(message::invalid_response(invalid, null_id));
+        let output = self.shared.output.clone();
+        self.shared.spawn(async move {
+            let _ = output.send(answer).await;
+            drop(load);
+        });
     }
 
-    async fn take_message(&mut self, line: &Bytes, envelope: &Envelope<'_>) {
+    fn take_message(&mut self, line: &Bytes, envelope: &Envelope<'_>, load: Load) {
         match (envelope.kind, envelope.id) {
-            (Kind::Request, Some(id)) => self.take_request(line, envelope, id).await,
-            (Kind::Notification, _) if envelope.is("notifications/cancelled") => self.take_cancel(line, envelope).await,
+            (Kind::Request, Some(id)) => self.take_request(line, envelope, id, load),
+            (Kind::Notification, _) if envelope.is("notifications/cancelled") => self.take_cancel(line, envelope, load),
             (Kind::Notification, _) if envelope.is("notifications/initialized") => {
                 // Where the session is not there yet, it is told when it comes.
-                if self.shared.arrival.host_is_initialized() {
-                    // Acknowledged before the next message goes (T3); then the server may speak unasked (T4), and what
-                    // it asks there for a request that follows must find the stream open.
-                    let (gate, opens) = Gate::shut();
-                    let after = std::mem::replace(&mut self.gate, gate);
-                    self.in_turn(line, after, Some(opens)).await;
+                if self.shared.arrival.host_is_initialized(line) {
+                    self.in_turn(What::Introduction, load);
                 }
             }
             (Kind::Response, _) if self.shared.own_requests.take(envelope) => {}
-            _ => self.in_turn(line, self.gate.clone(), None).await,
+            (Kind::Response, _) => self.in_turn(What::Response(line.clone()), load),
+            _ => self.in_turn(What::Notification(line.clone()), load),
         }
     }
 
-    async fn take_request(&mut self, line: &Bytes, envelope: &Envelope<'_>, id: &str) {
+    fn take_request(&mut self, line: &Bytes, envelope: &Envelope<'_>, id: &str, load: Load) {
         let initialize = envelope.is("initialize");
-        let Some(ticket) = self.shared.in_flight.begin(id, line, !initialize) else {
-            return self.refuse(Invalid::duplicate_id(id)).await;
+        let Some(ticket) = self.shared.in_flight.begin(id, line, !initialize, load) else {
+            let load = self.shared.backlog.put_on(0);
+            return self.refuse(&Invalid::duplicate_id(id), load);
         };
         let shared = self.shared.clone();
-        let mut errand = Errand {
-            line: line.clone(),
-            received: Instant::now(),
-            after: self.gate.clone(),
-            may_begin: true,
-            purpose: Purpose::Call,
-        };
+        let received = Instant::now();
+        let mut errand = Errand { line: line.clone(), received, may_begin: true, purpose: Purpose::Call };
         match envelope.method.as_deref().unwrap_or_default() {
             "initialize" => {
                 for probe in self.probes.drain(..) {
                     shared.in_flight.cancel(&probe);
                 }
-                self.gate = Gate::open();
                 shared.desk.receive(&InitializeParams::read(envelope.params));
                 shared.arrive(line.clone(), id);
-                tokio::spawn(shared.answer_initialize(ticket));
+                self.shared.spawn(shared.answer_initialize(ticket));
             }
             "server/discover" => {
                 errand.purpose = Purpose::Background;
                 self.probes.push(id.to_owned());
-                tokio::spawn(shared.carry_discover(errand, ticket));
+                self.shared.spawn(shared.carry_discover(errand, ticket));
             }
-            method if recall::is_first_page(envelope) => {
-                errand.may_begin = false;
-                tokio::spawn(shared.carry_list(errand, ticket, method.to_owned()));
+            _ if shared.asks_for_status(envelope) => drop(self.shared.spawn(shared.answer_status(ticket))),
+            method => {
+                self.calls.send_replace(received);
+                if recall::is_first_page(envelope) {
+                    errand.may_begin = false;
+                    self.shared.spawn(shared.carry_list(errand, ticket, method.to_owned()));
+                } else {
+                    self.shared.spawn(shared.carry(errand, ticket));
+                }
             }
-            "tools/call" if shared.desk.has_offered() && shared.answer_status(envelope, &ticket).await => {}
-            _ => drop(tokio::spawn(shared.carry(errand, ticket))),
         }
     }
 
     /// The request is over for the host at once; the upstream is told (T9).
-    async fn take_cancel(&mut self, line: &Bytes, envelope: &Envelope<'_>) {
+    fn take_cancel(&self, line: &Bytes, envelope: &Envelope<'_>, load: Load) {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct CancelledParams<'a> {
@@ -261,33 +232,26 @@ impl Relay {
         }
         let params = envelope.params.and_then(|p| serde_json::from_str::<CancelledParams<'_>>(p.get()).ok());
         if params.is_some_and(|params| self.shared.in_flight.cancel(params.request_id.get())) {
-            self.in_turn(line, self.gate.clone(), None).await;
+            self.in_turn(What::Notification(line.clone()), load);
         }
     }
 
-    async fn in_turn(&self, message: &Bytes, after: Gate, opens: Option<Shut>) {
+    fn in_turn(&self, what: What, load: Load) {
+        let received = Instant::now();
+        if matches!(what, What::Response(_)) {
+            self.calls.send_replace(received);
+        }
         // The lane's task lives as long as this sender.
-        let _ = self.lane.send(Turn { message: message.clone(), received: Instant::now(), after, opens }).await;
+        let _ = self.lane.send(Turn { what, received, load });
     }
 }
 
-/// Notifications and responses of the host, in the order they came (H9); none waits longer than [`TURN`] for another.
-async fn take_turns(shared: Arc<Shared>, mut turns: mpsc::Receiver<Turn>) {
-    while let Some(Turn { message, received, after, opens }) = turns.recv().await {
-        after.pass().await;
-        if shared.arrived(received, false).await.is_err() {
-            tracing::debug!("a notification has nowhere to go");
-            continue;
-        }
-        let sending = tokio::spawn({
-            let shared = shared.clone();
-            async move { shared.send_only(message).await }
-        });
-        let _ = tokio::time::timeout(TURN, sending).await;
-        if let Some(opens) = opens {
-            session_stream::open(&shared).await;
-            drop(opens);
-        }
+impl Shared {
+    /// Starts something that goes on beside the loop, until it is done or everything ends.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task)
     }
 }
 

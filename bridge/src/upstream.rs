@@ -67,14 +67,13 @@ impl Upstream {
         *self.lock_session() = Session::from_initialize(headers, response);
     }
 
-    /// Forgets the session, before a new `initialize`: it must not carry the old one's id.
-    pub fn forget_session(&self) {
-        *self.lock_session() = Session::default();
+    /// Forgets the session, before a new `initialize`: it must not carry the old one's id. Gives the session that was.
+    pub fn forget_session(&self) -> Session {
+        std::mem::take(&mut *self.lock_session())
     }
 
-    /// Says goodbye to the session, if there is one (H7). Whatever the server says to it changes nothing.
-    pub async fn end_session(&self) {
-        let session = self.session();
+    /// Says goodbye to a session, if it has an id (H7). Whatever the server says to it changes nothing.
+    pub async fn end_session(&self, session: Session) {
         let (Some(_), Ok(client)) = (&session.id, self.client()) else { return };
         let mut headers = headers::of_session(&self.headers, &session);
         headers::authorize(&mut headers, self.tokens.at_hand());

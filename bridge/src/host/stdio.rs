@@ -9,21 +9,23 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Host, Input, MAX_LINE};
+use super::{Host, Input, MAX_LINE, Written};
 
 /// How many lines may wait in each direction.
 const QUEUE: usize = 64;
 /// How much of a line over the limit is kept, in bytes: enough to find its id.
 const BEGINNING: usize = 4096;
 
-/// Opens the pair, in a runtime. The receiver resolves once everything is written, or writing has become impossible.
+/// Opens the pair, in a runtime. The receiver resolves once [`Host::written`] is gone: everything is written, or nobody
+/// waits for it any more.
 ///
 /// # Errors
 /// Where stdout cannot be duplicated or a thread cannot be started.
 pub fn open() -> io::Result<(Host, oneshot::Receiver<()>)> {
     let (to_bridge, input) = mpsc::channel(QUEUE);
     let (output, from_bridge) = mpsc::channel(QUEUE);
-    let (done, written) = oneshot::channel();
+    let (done, all) = oneshot::channel();
+    let (waits, over) = oneshot::channel();
     let stdout = stdout_file()?;
     let listener = gone(stdout.try_clone()?)?;
     let runtime = Handle::current();
@@ -38,7 +40,7 @@ pub fn open() -> io::Result<(Host, oneshot::Receiver<()>)> {
         }
         let _ = done.send(());
     })?;
-    Ok((Host { input, output }, written))
+    Ok((Host { input, output, written: Written { all, _waits: waits } }, over))
 }
 
 /// Resolves once nobody reads stdout any more, which otherwise only a write would show: a host that is gone has nothing more

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
+use super::Shared;
 use super::exchange::Incoming;
-use super::{Shared, session_stream};
+use super::introduction::Introduction;
 use crate::message::Envelope;
 use crate::problem::{Code, Problem};
 use crate::upstream::Purpose;
@@ -19,8 +21,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How long a request waits for a server that is away (T7: a minute at most).
 const ABSENCE: Duration = Duration::from_secs(45);
-/// What the host said, said again by us for a session that came later.
-const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
 /// Where the session stands.
 #[derive(Clone, Debug)]
@@ -47,9 +47,12 @@ pub(super) struct Arrival {
 struct Handshake {
     line: Bytes,
     id: String,
-    /// The host has sent `notifications/initialized`.
-    initialized: bool,
+    /// `notifications/initialized`, once the host has sent it.
+    initialized: Option<Bytes>,
+    introduction: Arc<Introduction>,
     sessions: u64,
+    /// Who sets the session up.
+    under_way: Option<AbortHandle>,
 }
 
 impl Arrival {
@@ -64,14 +67,23 @@ impl Arrival {
 
     /// Whether the host has finished its side of the handshake.
     pub(super) fn is_host_initialized(&self) -> bool {
-        self.lock().initialized
+        self.lock().initialized.is_some()
     }
 
     /// Notes `notifications/initialized`. True where a session is there that must be told; else it is told when it comes.
-    pub(super) fn host_is_initialized(&self) -> bool {
+    pub(super) fn host_is_initialized(&self, line: &Bytes) -> bool {
         let mut handshake = self.lock();
-        handshake.initialized = true;
-        !matches!(*self.state.borrow(), State::UnderWay | State::Failed { .. })
+        handshake.initialized = Some(line.clone());
+        let is_there = !matches!(*self.state.borrow(), State::UnderWay | State::Failed { .. });
+        if is_there {
+            handshake.introduce(Introduction::due(line.clone()));
+        }
+        is_there
+    }
+
+    /// What the session in use is told first.
+    pub(super) fn introduction(&self) -> Arc<Introduction> {
+        self.lock().introduction.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Handshake> {
@@ -79,11 +91,28 @@ impl Arrival {
     }
 }
 
+impl Handshake {
+    /// Another session, another introduction; the earlier one is void.
+    fn introduce(&mut self, introduction: Introduction) {
+        std::mem::replace(&mut self.introduction, Arc::new(introduction)).is_over();
+    }
+}
+
 impl Shared {
-    /// Begins anew with the host's `initialize`.
+    /// Begins anew with the host's `initialize`. An earlier session is over: its stream ends, and the server is told.
     pub(super) fn arrive(self: &Arc<Self>, line: Bytes, id: &str) {
-        let sessions = self.arrival.lock().sessions;
-        *self.arrival.lock() = Handshake { line, id: id.to_owned(), initialized: false, sessions };
+        {
+            let mut handshake = self.arrival.lock();
+            if let Some(earlier) = handshake.under_way.take() {
+                earlier.abort();
+            }
+            handshake.introduce(Introduction::default());
+            (handshake.line, handshake.id, handshake.initialized) = (line, id.to_owned(), None);
+        }
+        self.close_stream();
+        let (shared, earlier) = (self.clone(), self.upstream.forget_session());
+        self.spawn(async move { shared.upstream.end_session(earlier).await });
+        self.arrival.state.send_replace(State::UnderWay);
         self.set_out();
     }
 
@@ -134,26 +163,22 @@ impl Shared {
             due
         });
         if begins {
-            tokio::spawn(self.clone().establish());
+            self.close_stream();
+            self.set_out();
         }
     }
 
     fn set_out(self: &Arc<Self>) {
-        self.arrival.state.send_replace(State::UnderWay);
-        tokio::spawn(self.clone().establish());
+        let task = self.spawn(self.clone().establish());
+        self.arrival.lock().under_way = Some(task);
     }
 
     async fn establish(self: Arc<Self>) {
         let received = Instant::now();
-        let line = self.arrival.lock().line.clone();
         let mut wait = FIRST_WAIT;
         let state = loop {
-            let outcome = self.shake_hands(received).await;
-            if self.arrival.lock().line != line {
-                return; // the host has begun anew meanwhile
-            }
-            match outcome {
-                Ok(response) => break self.settle(response).await,
+            match self.shake_hands(received).await {
+                Ok(response) => break self.settle(response),
                 Err(error) if error.passes() => {
                     let problem = error.problem(self.upstream.shown());
                     self.desk.has_trouble(&problem);
@@ -165,6 +190,8 @@ impl Shared {
             }
         };
         self.arrival.state.send_replace(state);
+        // The host may have nothing to say for long; nobody is asked to sign in for that.
+        let _ = self.introduced((Purpose::Background, received)).await;
     }
 
     async fn shake_hands(self: &Arc<Self>, received: Instant) -> Result<Bytes, UpstreamError> {
@@ -184,7 +211,7 @@ impl Shared {
                         self.desk.server_is_there(&line, &envelope);
                     }
                     let shared = self.clone();
-                    tokio::spawn(async move { shared.read_to_the_end(reply).await });
+                    self.spawn(async move { drop(shared.read_to_the_end(reply).await) });
                     return Ok(response);
                 }
                 Incoming::ForHost(message) => drop(self.output.send(message).await),
@@ -193,8 +220,8 @@ impl Shared {
         Err(if reply.is_stream() { UpstreamError::StreamEnded } else { UpstreamError::NoResponse(reply.status()) })
     }
 
-    /// Tells a session what the host has said already, and opens its stream.
-    async fn settle(self: &Arc<Self>, response: Bytes) -> State {
+    /// What the response to `initialize` makes of the way to the session.
+    fn settle(&self, response: Bytes) -> State {
         let refused = Envelope::parse(&response).is_ok_and(|envelope| envelope.result.is_none());
         let promised = self.desk.promise_broken(&response);
         if let Some(problem) = promised.filter(|_| self.desk.has_promised()) {
@@ -203,11 +230,10 @@ impl Shared {
         if refused && self.desk.has_promised() {
             return self.failed(refused_handshake(self.upstream.shown().as_str()));
         }
-        if self.arrival.is_host_initialized() && !refused {
-            self.send_only(Bytes::from_static(INITIALIZED.as_bytes())).await;
-            session_stream::open(self).await;
-        }
         let mut handshake = self.arrival.lock();
+        if let Some(line) = handshake.initialized.clone().filter(|_| !refused) {
+            handshake.introduce(Introduction::due(line));
+        }
         handshake.sessions += 1;
         State::Arrived { number: handshake.sessions, response }
     }

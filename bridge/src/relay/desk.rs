@@ -3,13 +3,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::watch;
 
+use super::backlog::Backlog;
 use super::patience::Limits;
 use super::placeholder::{self, InitializeParams, REVISIONS, Standing};
 use super::recall::{Initialized, Memory, Recalled};
@@ -18,22 +17,27 @@ use crate::problem::{Code, Problem};
 use crate::settings::Patience;
 use crate::untrusted::Untrusted;
 
-/// How long the end waits for what is to be kept.
-const SETTLE: Duration = Duration::from_millis(300);
-
 /// The desk.
 #[derive(Debug)]
 pub(super) struct Desk {
     patience: Patience,
     memory: Arc<dyn Memory>,
-    /// What is to be kept next, numbered; one task keeps it, the latest only.
-    to_keep: watch::Sender<(u64, Recalled)>,
-    kept: watch::Receiver<u64>,
+    to_keep: Arc<ToKeep>,
+    /// What is not kept yet is not dealt with yet.
+    backlog: Arc<Backlog>,
     facts: Mutex<Facts>,
     /// The host was given a handshake that the server had not answered.
     promised: AtomicBool,
     /// The host was given the stand-in tool.
     offered: AtomicBool,
+}
+
+/// What is to be kept. Only the latest matters, and an older one never comes last.
+#[derive(Debug, Default)]
+struct ToKeep {
+    latest: Mutex<Option<Recalled>>,
+    /// Held while something is kept.
+    turn: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -47,7 +51,7 @@ struct Facts {
 }
 
 impl Desk {
-    pub(super) fn new(patience: Patience, upstream: String, memory: Arc<dyn Memory>) -> Self {
+    pub(super) fn new(patience: Patience, upstream: String, memory: Arc<dyn Memory>, backlog: Arc<Backlog>) -> Self {
         let facts = Facts {
             limits: Limits::of(patience, None),
             asked: String::new(),
@@ -57,10 +61,7 @@ impl Desk {
             recalled: None,
         };
         let (promised, offered) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (to_keep, latest) = watch::channel((0, Recalled::default()));
-        let (done, kept) = watch::channel(0);
-        tokio::spawn(keep_latest(memory.clone(), latest, done));
-        Desk { patience, memory, to_keep, kept, facts: Mutex::new(facts), promised, offered }
+        Desk { patience, memory, to_keep: Arc::default(), backlog, facts: Mutex::new(facts), promised, offered }
     }
 
     /// A host introduces itself.
@@ -195,13 +196,6 @@ impl Desk {
         })
     }
 
-    /// Waits until what the server has answered is kept, a moment at most.
-    pub(super) async fn settle(&self) {
-        let number = self.to_keep.borrow().0;
-        let mut kept = self.kept.clone();
-        let _ = tokio::time::timeout(SETTLE, kept.wait_for(|kept| *kept >= number)).await;
-    }
-
     fn recalled(&self) -> Recalled {
         if let Some(recalled) = &self.lock().recalled {
             return recalled.clone();
@@ -214,22 +208,21 @@ impl Desk {
         let mut recalled = self.recalled();
         if change(&mut recalled) {
             self.lock().recalled = Some(recalled.clone());
-            self.to_keep.send_modify(|(number, latest)| (*number, *latest) = (*number + 1, recalled));
+            *self.to_keep.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(recalled);
+            let (memory, to_keep, load) = (self.memory.clone(), self.to_keep.clone(), self.backlog.put_on(0));
+            tokio::task::spawn_blocking(move || {
+                let turn = to_keep.turn.lock().unwrap_or_else(PoisonError::into_inner);
+                let latest = to_keep.latest.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(recalled) = latest {
+                    memory.keep(recalled);
+                }
+                drop((turn, load));
+            });
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The disk is slow and must stop nobody: on a thread of its own, one after the other.
-async fn keep_latest(memory: Arc<dyn Memory>, mut latest: watch::Receiver<(u64, Recalled)>, done: watch::Sender<u64>) {
-    while latest.changed().await.is_ok() {
-        let (number, recalled) = latest.borrow_and_update().clone();
-        let memory = memory.clone();
-        let _ = tokio::task::spawn_blocking(move || memory.keep(recalled)).await;
-        done.send_replace(number);
     }
 }
 

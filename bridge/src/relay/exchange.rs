@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Shared;
-use super::gate::Gate;
 use super::in_flight::Ticket;
 use crate::message::{self, Envelope, Kind};
 use crate::untrusted::Untrusted;
@@ -23,8 +22,6 @@ const AFTERWORDS: Duration = Duration::from_secs(30);
 pub(super) struct Errand {
     pub(super) line: Bytes,
     pub(super) received: Instant,
-    /// What it waits for besides the session.
-    pub(super) after: Gate,
     /// A way to the session that failed is tried once more for it.
     pub(super) may_begin: bool,
     /// Whether a person may be asked to sign in for it.
@@ -61,7 +58,7 @@ impl Shared {
         match outcome {
             Ok((response, rest)) => {
                 ticket.answer(self.desk.made_up(&line, response, ticket.id())).await;
-                self.read_to_the_end(rest).await;
+                let _ = self.read_to_the_end(rest).await;
             }
             Err(error) => self.answer_error(&ticket, error).await,
         }
@@ -82,12 +79,12 @@ impl Shared {
         id: &str,
         streaming: &AtomicBool,
     ) -> Result<(Bytes, Reply), UpstreamError> {
-        let Errand { line, received, after, may_begin, purpose } = errand;
-        after.pass().await;
+        let Errand { line, received, may_begin, purpose } = errand;
         let mut again = true;
         loop {
             self.arrived(received, may_begin).await?;
             let session = self.session_number();
+            self.introduced((purpose, received)).await?;
             match self.ask(&line, (purpose, received), id, streaming).await {
                 Err(UpstreamError::SessionLost) if again && session.is_some() => {
                     again = false;
@@ -119,13 +116,14 @@ impl Shared {
     }
 
     /// A connection is only free for the next request once its stream is read to the end.
-    pub(super) async fn read_to_the_end(&self, mut reply: Reply) {
+    pub(super) async fn read_to_the_end(&self, mut reply: Reply) -> Result<(), UpstreamError> {
         let reading = async {
-            while let Ok(Some(message)) = reply.next().await {
+            while let Some(message) = reply.next().await? {
                 self.pass_on(message).await;
             }
+            Ok(())
         };
-        let _ = tokio::time::timeout(AFTERWORDS, reading).await;
+        tokio::time::timeout(AFTERWORDS, reading).await.unwrap_or(Ok(()))
     }
 
     /// A request or notification of the server goes to the host as it is.
@@ -136,17 +134,6 @@ impl Shared {
             Err(invalid) => {
                 let words = Untrusted::new(invalid.to_string());
                 tracing::warn!("`{}` sent what is no message: {words}", self.upstream.shown());
-            }
-        }
-    }
-
-    /// Sends one notification or response; nobody waits for what comes back.
-    pub(super) async fn send_only(&self, message: Bytes) {
-        match self.upstream.post(message, (Purpose::Background, Instant::now())).await {
-            Ok(reply) => self.read_to_the_end(reply).await,
-            Err(error) => {
-                let problem = error.problem(self.upstream.shown());
-                tracing::warn!("a notification did not arrive: {problem}");
             }
         }
     }

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use super::backlog::Load;
 use crate::message;
 use crate::problem::{Code, Problem};
 
@@ -15,7 +16,6 @@ use crate::problem::{Code, Problem};
 pub struct InFlight {
     output: mpsc::Sender<Bytes>,
     table: Mutex<Table>,
-    emptied: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +32,7 @@ struct Entry {
     cancellable: bool,
     /// The request, for its progress token.
     line: Bytes,
+    _load: Load,
     /// Dropped to tell the ticket's owner that its request is over.
     _alive: oneshot::Sender<()>,
 }
@@ -49,12 +50,12 @@ impl InFlight {
     /// An empty table whose answers go to `output`.
     #[must_use]
     pub fn new(output: mpsc::Sender<Bytes>) -> Arc<Self> {
-        Arc::new(InFlight { output, table: Mutex::default(), emptied: Notify::new() })
+        Arc::new(InFlight { output, table: Mutex::default() })
     }
 
     /// Puts a request in. `None` where its id is in use: two requests of one id could not be told apart.
     #[must_use]
-    pub fn begin(self: &Arc<Self>, id: &str, line: &Bytes, cancellable: bool) -> Option<Ticket> {
+    pub fn begin(self: &Arc<Self>, id: &str, line: &Bytes, cancellable: bool, load: Load) -> Option<Ticket> {
         let mut table = self.lock();
         if table.entries.contains_key(id) {
             return None;
@@ -62,7 +63,8 @@ impl InFlight {
         let serial = table.next_serial;
         table.next_serial += 1;
         let (alive, over) = oneshot::channel();
-        table.entries.insert(id.into(), Entry { serial, cancellable, line: line.clone(), _alive: alive });
+        let entry = Entry { serial, cancellable, line: line.clone(), _load: load, _alive: alive };
+        table.entries.insert(id.into(), entry);
         Some(Ticket { in_flight: self.clone(), id: id.into(), serial, over: Some(over) })
     }
 
@@ -72,7 +74,6 @@ impl InFlight {
         let found = table.entries.get(id).is_some_and(|entry| entry.cancellable);
         if found {
             table.entries.remove(id);
-            self.tell_if_empty(&table);
         }
         found
     }
@@ -83,52 +84,16 @@ impl InFlight {
         self.lock().entries.values().map(|entry| entry.line.clone()).collect()
     }
 
-    /// How many requests wait.
+    /// Takes all out, and gives the answers to them: the same problem for each, at the end.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.lock().entries.len()
+    pub fn give_up(&self, problem: &Problem) -> Vec<Bytes> {
+        self.lock().entries.drain().map(|(id, _)| message::problem_response(&id, problem).into()).collect()
     }
 
-    /// Whether no request waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Resolves once no request waits.
-    pub async fn empty(&self) {
-        let mut emptied = std::pin::pin!(self.emptied.notified());
-        loop {
-            emptied.as_mut().enable();
-            if self.is_empty() {
-                return;
-            }
-            emptied.as_mut().await;
-            emptied.set(self.emptied.notified());
-        }
-    }
-
-    /// Answers whatever still waits with the same problem, at the end.
-    pub async fn answer_all(&self, problem: &Problem) {
-        let ids: Vec<Box<str>> = self.lock().entries.drain().map(|(id, _)| id).collect();
-        for id in ids {
-            let _ = self.output.send(message::problem_response(&id, problem).into()).await;
-        }
-    }
-
-    fn take(&self, id: &str, serial: u64) -> bool {
+    fn take(&self, id: &str, serial: u64) -> Option<Entry> {
         let mut table = self.lock();
         let ours = table.entries.get(id).is_some_and(|entry| entry.serial == serial);
-        if ours {
-            table.entries.remove(id);
-        }
-        ours
-    }
-
-    fn tell_if_empty(&self, table: &Table) {
-        if table.entries.is_empty() {
-            self.emptied.notify_waiters();
-        }
+        ours.then(|| table.entries.remove(id)).flatten()
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -147,9 +112,8 @@ impl Ticket {
     pub async fn answer(&self, response: Bytes) {
         // A place in the queue first: once the id is taken out, nothing may keep the response from going.
         let Ok(place) = self.in_flight.output.reserve().await else { return };
-        if self.in_flight.take(&self.id, self.serial) {
+        if let Some(_entry) = self.in_flight.take(&self.id, self.serial) {
             place.send(response);
-            self.in_flight.tell_if_empty(&self.in_flight.lock());
         }
     }
 
@@ -168,9 +132,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.in_flight.take(&self.id, self.serial) {
-            return;
-        }
+        let Some(_entry) = self.in_flight.take(&self.id, self.serial) else { return };
         let problem = Problem::new(Code::Internal, "the bridge lost this request", "please report this as a bug");
         let response: Bytes = message::problem_response(&self.id, &problem).into();
         if let Err(mpsc::error::TrySendError::Full(response)) = self.in_flight.output.try_send(response)
@@ -179,13 +141,17 @@ impl Drop for Ticket {
             let output = self.in_flight.output.clone();
             runtime.spawn(async move { output.send(response).await });
         }
-        self.in_flight.tell_if_empty(&self.in_flight.lock());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::backlog::Backlog;
     use super::*;
+
+    fn begin(in_flight: &Arc<InFlight>, id: &str) -> Option<Ticket> {
+        in_flight.begin(id, &Bytes::new(), true, Backlog::new().put_on(0))
+    }
 
     fn table() -> (Arc<InFlight>, mpsc::Receiver<Bytes>) {
         let (output, receiver) = mpsc::channel(8);
@@ -195,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn h8_a_request_is_answered_once() {
         let (in_flight, mut output) = table();
-        let ticket = in_flight.begin("1", &Bytes::new(), true).unwrap();
+        let ticket = begin(&in_flight, "1").unwrap();
         ticket.answer(Bytes::from_static(b"a")).await;
         ticket.answer(Bytes::from_static(b"b")).await;
         drop(ticket);
@@ -206,20 +172,20 @@ mod tests {
     #[tokio::test]
     async fn h8_a_ticket_that_is_dropped_answers_for_itself() {
         let (in_flight, mut output) = table();
-        drop(in_flight.begin("\"x\"", &Bytes::new(), true));
+        drop(begin(&in_flight, "\"x\""));
         let answer = output.recv().await.unwrap();
         assert!(answer.starts_with(br#"{"jsonrpc":"2.0","id":"x","error""#));
-        assert!(in_flight.is_empty());
+        assert!(in_flight.lines().is_empty());
     }
 
     #[tokio::test]
     async fn h8_a_cancelled_request_is_not_answered_and_its_id_is_free() {
         let (in_flight, mut output) = table();
-        let mut first = in_flight.begin("1", &Bytes::new(), true).unwrap();
-        assert!(in_flight.begin("1", &Bytes::new(), true).is_none());
+        let mut first = begin(&in_flight, "1").unwrap();
+        assert!(begin(&in_flight, "1").is_none());
         assert!(in_flight.cancel("1"));
         first.over().await;
-        let second = in_flight.begin("1", &Bytes::new(), true).unwrap();
+        let second = begin(&in_flight, "1").unwrap();
         first.answer(Bytes::from_static(b"late")).await;
         drop(first);
         second.answer(Bytes::from_static(b"right")).await;
@@ -230,21 +196,34 @@ mod tests {
     #[tokio::test]
     async fn t9_initialize_cannot_be_cancelled() {
         let (in_flight, _output) = table();
-        let _ticket = in_flight.begin("1", &Bytes::new(), false).unwrap();
+        let _ticket = in_flight.begin("1", &Bytes::new(), false, Backlog::new().put_on(0)).unwrap();
         assert!(!in_flight.cancel("1"));
     }
 
     #[tokio::test]
     async fn the_end_waits_for_the_last_answer() {
         let (in_flight, mut output) = table();
-        let ticket = in_flight.begin("1", &Bytes::new(), true).unwrap();
+        let backlog = Backlog::new();
+        let ticket = in_flight.begin("1", &Bytes::new(), true, backlog.put_on(0)).unwrap();
         let waiter = tokio::spawn({
-            let in_flight = in_flight.clone();
-            async move { in_flight.empty().await }
+            let backlog = backlog.clone();
+            async move { backlog.is_empty().await }
         });
         tokio::task::yield_now().await;
+        assert!(!waiter.is_finished());
         ticket.answer(Bytes::from_static(b"a")).await;
         waiter.await.unwrap();
         assert_eq!(output.try_recv().unwrap(), "a");
+    }
+
+    #[tokio::test]
+    async fn h8_what_is_given_up_is_answered_once() {
+        let (in_flight, mut output) = table();
+        let ticket = begin(&in_flight, "1").unwrap();
+        let problem = Problem::new(Code::ShuttingDown, "the end", "none");
+        assert_eq!(in_flight.give_up(&problem).len(), 1);
+        ticket.answer(Bytes::from_static(b"late")).await;
+        drop(ticket);
+        assert!(output.try_recv().is_err());
     }
 }

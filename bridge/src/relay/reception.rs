@@ -53,7 +53,7 @@ impl Shared {
             Some(Ok((response, rest))) => {
                 self.desk.remember(&method, &response, None);
                 ticket.answer(self.desk.made_up(&line, response, ticket.id())).await;
-                self.read_to_the_end(rest).await;
+                let _ = self.read_to_the_end(rest).await;
             }
             Some(Err(error)) => self.answer_error(&ticket, error).await,
             None => {
@@ -63,7 +63,7 @@ impl Shared {
                     if self.desk.remember(&method, &response, Some(&given)) {
                         self.announce(&method).await;
                     }
-                    self.read_to_the_end(rest).await;
+                    let _ = self.read_to_the_end(rest).await;
                 }
             }
         }
@@ -81,7 +81,7 @@ impl Shared {
         match outcome {
             Some(Ok((response, rest))) => {
                 ticket.answer(response).await;
-                self.read_to_the_end(rest).await;
+                let _ = self.read_to_the_end(rest).await;
             }
             Some(Err(error)) if !is_about_the_sign_in(&error) && !error.passes() => {
                 self.answer_error(&ticket, error).await;
@@ -90,17 +90,19 @@ impl Shared {
         }
     }
 
-    /// Answers a call of the stand-in tool: how it stands now. False where it is another tool.
-    pub(super) async fn answer_status(&self, envelope: &Envelope<'_>, ticket: &Ticket) -> bool {
+    /// Whether a request calls the stand-in tool that the host was given.
+    pub(super) fn asks_for_status(&self, envelope: &Envelope<'_>) -> bool {
         #[derive(Deserialize)]
         struct CallParams<'a> {
             #[serde(borrow)]
             name: std::borrow::Cow<'a, str>,
         }
         let params = envelope.params.and_then(|p| serde_json::from_str::<CallParams<'_>>(p.get()).ok());
-        if !self.desk.has_offered() || params.is_none_or(|params| params.name != STATUS_TOOL) {
-            return false;
-        }
+        envelope.is("tools/call") && self.desk.has_offered() && params.is_some_and(|params| params.name == STATUS_TOOL)
+    }
+
+    /// Answers a call of the stand-in tool: how it stands now.
+    pub(super) async fn answer_status(self: Arc<Self>, ticket: Ticket) {
         let standing = self.desk.standing();
         let text = match &*self.arrival.watch().borrow() {
             State::Arrived { .. } | State::NotAsked => {
@@ -110,7 +112,6 @@ impl Shared {
             State::Failed { problem, .. } => format!("{problem} ({})", problem.hint),
         };
         ticket.answer(message::result_response(ticket.id(), &placeholder::status_result(&text)).into()).await;
-        true
     }
 
     /// Makes the host fetch a list again; nothing of ours but logs goes to it before it is initialized (H12).

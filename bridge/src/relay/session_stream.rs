@@ -17,12 +17,19 @@ const HEAD_START: Duration = Duration::from_millis(500);
 /// Opens the stream of the session, in place of an earlier one's. Returns once it is there, or need not be waited for.
 pub(super) async fn open(shared: &Arc<Shared>) {
     let (there, shut) = Gate::shut();
-    let stream = tokio::spawn(keep_open(shared.clone(), shut)).abort_handle();
-    let earlier = shared.stream.lock().unwrap_or_else(PoisonError::into_inner).replace(stream);
-    if let Some(earlier) = earlier {
-        earlier.abort();
-    }
+    shared.close_stream();
+    let stream = shared.spawn(keep_open(shared.clone(), shut));
+    *shared.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
     let _ = tokio::time::timeout(HEAD_START, there.pass()).await;
+}
+
+impl Shared {
+    /// Closes the stream of the session, if one is open.
+    pub(super) fn close_stream(&self) {
+        if let Some(stream) = self.stream.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            stream.abort();
+        }
+    }
 }
 
 /// Passes on what comes, and opens the stream again when it ends, until the server refuses.

@@ -73,10 +73,16 @@ impl UpstreamError {
         }
     }
 
+    /// Whether a person must sign in first, and was not asked to for this message.
+    #[must_use]
+    pub fn needs_sign_in(&self) -> bool {
+        matches!(self, UpstreamError::Token(problem) if problem.code == Code::SignInNeeded)
+    }
+
     /// The problem as the host and the person are told it.
     #[must_use]
-    pub fn problem(self, upstream: &SafeUrl) -> Problem {
-        let (code, hint) = match &self {
+    pub fn problem(&self, upstream: &SafeUrl) -> Problem {
+        let (code, hint) = match self {
             UpstreamError::Token(problem) => return problem.clone(),
             UpstreamError::Http(error) => {
                 return Problem::new(error.code(), error.to_string(), error.hint()).at(upstream.clone());

@@ -1,0 +1,129 @@
+//! The notifications and responses of the host, one after the other (H9). No notification asks a person to sign in: one
+//! that needs a token waits for the next call, which may. Read next: `introduction`, for the one that calls wait for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::backlog::Load;
+use crate::upstream::Purpose;
+use crate::upstream::error::UpstreamError;
+use crate::upstream::exchange::Reply;
+
+/// How long a notification may hold up the ones behind it.
+const TURN: Duration = Duration::from_secs(30);
+
+/// A message whose order matters.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) what: What,
+    pub(super) received: Instant,
+    pub(super) load: Load,
+}
+
+/// What has its turn.
+#[derive(Debug)]
+pub(super) enum What {
+    /// `notifications/initialized`, which the introduction keeps.
+    Introduction,
+    /// Any other notification.
+    Notification(Bytes),
+    /// The answer to a request of the server.
+    Response(Bytes),
+}
+
+/// Takes one turn after the other until no more can come.
+pub(super) async fn take_turns(shared: Arc<Shared>, mut turns: mpsc::UnboundedReceiver<Turn>) {
+    while let Some(Turn { what, received, load }) = turns.recv().await {
+        if shared.arrived(received, false).await.is_err() {
+            tracing::debug!("a notification has nowhere to go");
+            continue;
+        }
+        let outcome = match what {
+            // What does not come through now is said before the next call.
+            What::Introduction => shared.introduced((Purpose::Background, received)).await.or(Ok(())),
+            What::Notification(message) => shared.deliver_in_time(message, received).await,
+            What::Response(message) => shared.deliver(message, (Purpose::Call, received)).await,
+        };
+        if let Err(error) = outcome {
+            shared.did_not_arrive(&error);
+        }
+        drop(load);
+    }
+}
+
+impl Shared {
+    /// Sends a notification; where that takes a sign-in, behind the next call.
+    async fn deliver_in_time(self: &Arc<Self>, message: Bytes, received: Instant) -> Result<(), UpstreamError> {
+        match self.deliver(message.clone(), (Purpose::Background, received)).await {
+            Err(error) if error.needs_sign_in() => match self.next_call(received).await {
+                Some(call) => self.deliver(message, (Purpose::Call, call)).await,
+                None => Err(error),
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// When a call came that came after this instant. `None` where none can come any more, or too much waits.
+    async fn next_call(&self, after: Instant) -> Option<Instant> {
+        let mut calls = self.calls.clone();
+        tokio::select! {
+            call = calls.wait_for(|call| *call >= after) => call.ok().map(|call| *call),
+            () = self.backlog.is_full() => None,
+        }
+    }
+
+    /// Sends one notification or response behind the introduction. Returns once the server has it.
+    async fn deliver(self: &Arc<Self>, message: Bytes, wanted: (Purpose, Instant)) -> Result<(), UpstreamError> {
+        self.introduced(wanted).await?;
+        self.send_only(message, wanted).await
+    }
+
+    /// Sends one message that has no response. Returns once the server has it: the beginning of an answer says so. What
+    /// more the answer holds is read beside, so that a server that never ends it holds up nothing.
+    pub(super) async fn send_only(
+        self: &Arc<Self>,
+        message: Bytes,
+        wanted: (Purpose, Instant),
+    ) -> Result<(), UpstreamError> {
+        let (tell, mut told) = oneshot::channel();
+        let shared = self.clone();
+        self.spawn(async move {
+            match shared.upstream.post(message, wanted).await {
+                Ok(reply) => {
+                    let _ = tell.send(Ok(()));
+                    shared.read_the_rest(reply).await;
+                }
+                Err(error) => {
+                    if let Err(Err(error)) = tell.send(Err(error)) {
+                        shared.did_not_arrive(&error);
+                    }
+                }
+            }
+        });
+        loop {
+            match tokio::time::timeout(TURN, &mut told).await {
+                Ok(outcome) => return outcome.unwrap_or(Ok(())),
+                // A person may take longer than a server.
+                Err(_) if self.desk.standing().sign_in.is_some() => {}
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    async fn read_the_rest(&self, reply: Reply) {
+        if !reply.is_acknowledgement()
+            && let Err(error) = self.read_to_the_end(reply).await
+        {
+            self.did_not_arrive(&error);
+        }
+    }
+
+    pub(super) fn did_not_arrive(&self, error: &UpstreamError) {
+        let problem = error.problem(self.upstream.shown());
+        tracing::warn!("a notification did not arrive: {problem}");
+    }
+}
