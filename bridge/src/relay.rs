@@ -20,6 +20,7 @@ mod reception;
 mod session_stream;
 
 use std::pin::pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -70,6 +71,8 @@ struct Shared {
     own_requests: OwnRequests,
     calls: watch::Receiver<Instant>,
     stream: Mutex<Option<AbortHandle>>,
+    /// The server does not answer the stream's request before it has something to say.
+    stream_comes_late: AtomicBool,
     /// Whatever goes on beside the loop. Aborted at the end.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -103,6 +106,7 @@ impl Relay {
             own_requests: OwnRequests::default(),
             calls: calls.subscribe(),
             stream: Mutex::default(),
+            stream_comes_late: AtomicBool::new(false),
             tasks: Mutex::default(),
         });
         let (lane, turns) = mpsc::unbounded_channel();

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use tokio::sync::Notify;
 use url::Url;
 
 use self::error::UpstreamError;
@@ -40,6 +41,7 @@ pub struct Upstream {
     /// Built when the first message goes: TLS roots take milliseconds to load.
     client: OnceLock<reqwest::Client>,
     session: Mutex<Session>,
+    admitted: Notify,
 }
 
 impl Upstream {
@@ -47,7 +49,15 @@ impl Upstream {
     #[must_use]
     pub fn new(url: Url, headers: HeaderMap, tokens: Keeper) -> Self {
         let shown = SafeUrl::new(&url);
-        Upstream { url, shown, headers, tokens, client: OnceLock::new(), session: Mutex::default() }
+        Upstream {
+            url,
+            shown,
+            headers,
+            tokens,
+            client: OnceLock::new(),
+            session: Mutex::default(),
+            admitted: Notify::new(),
+        }
     }
 
     /// The URL as it may be shown.
@@ -83,6 +93,11 @@ impl Upstream {
         }
     }
 
+    /// Resolves at the next exchange that goes with a token and is not refused.
+    pub async fn admitted(&self) {
+        self.admitted.notified().await;
+    }
+
     /// Sends one request of HTTP with whatever token it takes: the answer is never a 401 that a token could mend. Also
     /// says whether it went with a session id.
     async fn send(
@@ -99,7 +114,9 @@ impl Upstream {
         loop {
             let session = self.session();
             let mut headers = headers(&session);
-            headers::authorize(&mut headers, pass.authorize().await?);
+            let authorization = pass.authorize().await?;
+            let with_token = authorization.is_some();
+            headers::authorize(&mut headers, authorization);
             let mut request = client.request(method.clone(), url.clone()).headers(headers);
             if let Some(body) = &body {
                 request = request.body(body.clone());
@@ -114,7 +131,12 @@ impl Upstream {
                 continue;
             }
             match pass.observe(response.status(), response.headers(), response.remote_addr()).await? {
-                Verdict::GoOn => return Ok((response, session.id.is_some())),
+                Verdict::GoOn => {
+                    if with_token {
+                        self.admitted.notify_waiters();
+                    }
+                    return Ok((response, session.id.is_some()));
+                }
                 Verdict::SendAgain => {}
             }
         }

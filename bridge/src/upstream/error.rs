@@ -73,6 +73,12 @@ impl UpstreamError {
         }
     }
 
+    /// Whether no token could be had, or none is accepted.
+    #[must_use]
+    pub fn is_about_the_token(&self) -> bool {
+        matches!(self, UpstreamError::Token(problem) if !is_absence(problem.code))
+    }
+
     /// Whether a person must sign in first, and was not asked to for this message.
     #[must_use]
     pub fn needs_sign_in(&self) -> bool {

@@ -81,6 +81,26 @@ async fn t3_initialized_that_takes_a_token_opens_no_tab_and_is_said_before_the_c
 }
 
 #[tokio::test]
+async fn t4_a_stream_that_is_refused_with_every_token_is_not_asked_for_again() {
+    let browser = Browser::obliging().await;
+    let server = Scripted::start(|seen| match Answer::sign_in(seen, false) {
+        Some(answer) => answer,
+        None if seen.headers.contains_key("authorization") && seen.http != "GET" => Answer::honest(seen),
+        None => Answer::unauthorized(),
+    })
+    .await;
+    let state = tempfile::tempdir().unwrap();
+    let options = Options::to(&server.url, state.path()).browser(&browser).with(&["--log", "debug"]);
+    let mut bridge = options.start();
+    bridge.initialize().await;
+    bridge.stderr_line_with("there is no standalone stream for this session").await;
+    let refreshes = server.log().iter().filter(|seen| seen.path == "/token").count() - 1;
+    assert!(refreshes <= 1, "{refreshes} refresh tokens for a stream");
+    assert!(bridge.request("ping", json!({})).await["result"].is_object());
+    assert_eq!(browser.tabs_opened(), 1);
+}
+
+#[tokio::test]
 async fn t3_a_second_initialize_ends_the_first_session_and_its_stream() {
     let mut sessions = 0;
     let (server, mut bridge, _state) = start(move |seen| match (seen.http.as_str(), seen.method()) {
