@@ -27,7 +27,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use self::arrival::Arrival;
@@ -70,6 +70,8 @@ struct Shared {
     desk: Desk,
     own_requests: OwnRequests,
     calls: watch::Receiver<Instant>,
+    /// The host has sent a request, or has initialized.
+    heard: Notify,
     stream: Mutex<Option<AbortHandle>>,
     /// The server does not answer the stream's request before it has something to say.
     stream_comes_late: AtomicBool,
@@ -105,6 +107,7 @@ impl Relay {
             desk,
             own_requests: OwnRequests::default(),
             calls: calls.subscribe(),
+            heard: Notify::new(),
             stream: Mutex::default(),
             stream_comes_late: AtomicBool::new(false),
             tasks: Mutex::default(),
@@ -183,6 +186,7 @@ impl Relay {
                 if self.shared.arrival.host_is_initialized(line) {
                     self.in_turn(What::Introduction, load);
                 }
+                self.shared.heard.notify_one();
             }
             (Kind::Response, _) if self.shared.own_requests.take(envelope) => {}
             (Kind::Response, _) => self.in_turn(What::Response(line.clone()), load),
@@ -197,6 +201,7 @@ impl Relay {
             return self.refuse(&Invalid::duplicate_id(id), load);
         };
         let shared = self.shared.clone();
+        shared.heard.notify_one();
         let received = Instant::now();
         let mut errand = Errand { line: line.clone(), received, may_begin: true, purpose: Purpose::Call };
         match envelope.method.as_deref().unwrap_or_default() {

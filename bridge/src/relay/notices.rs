@@ -17,6 +17,8 @@ use crate::message::Envelope;
 
 /// How often waiting requests show progress: many hosts count their limit anew with each.
 const PROGRESS: Duration = Duration::from_secs(5);
+/// How long what the host has just said may gather before it is told in turn.
+const GATHER: Duration = Duration::from_millis(200);
 /// How our own requests to the host begin their ids; a random part follows.
 const OWN_ID: &str = "mcp-bridge-";
 
@@ -89,6 +91,8 @@ impl Shared {
                     return changed.is_err();
                 }
                 () = tokio::time::sleep(PROGRESS) => {}
+                // It may be ready to be asked now, or have one more request that waits.
+                () = self.heard.notified() => tokio::time::sleep(GATHER).await,
             }
         }
     }
