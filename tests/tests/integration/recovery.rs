@@ -131,10 +131,12 @@ async fn a14_an_unfinished_sign_in_leaves_the_one_that_works_as_it_was() {
     house.browser.next_tab().await.follow().await;
     assert!(bridge.response(id).await["result"].is_object());
     // Somebody begins anew, with another port even, and does not finish.
-    for more in [&["--sign-in-timeout", "1"][..], &["--sign-in-timeout", "1", "--callback-port", "45431"]] {
+    let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port().to_string();
+    for more in [&["--sign-in-timeout", "1"][..], &["--sign-in-timeout", "1", "--callback-port", &port]] {
         let url = house.server.mcp_url();
         let login = Options::new(&["login", &url, "--force"], house.state.path()).with(more).browser(&house.browser);
-        assert_eq!(login.start().end().await.status.code(), Some(4));
+        let ended = login.start().end().await;
+        assert_eq!(ended.status.code(), Some(4), "{}", ended.stderr);
     }
     house.server.expire_access_tokens();
     assert!(text(&bridge.call_tool("get_user_profile", json!({})).await).contains("alice"));
