@@ -6,6 +6,12 @@ use mcp_bridge::cli::{self, Invocation, Refusal};
 use mcp_bridge::{commands, terminal};
 
 fn main() -> ExitCode {
+    let code = run();
+    terminal::flush();
+    code
+}
+
+fn run() -> ExitCode {
     let invocation = match cli::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(Refusal::Usage(error)) => {

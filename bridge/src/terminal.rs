@@ -1,22 +1,63 @@
 //! The one file that prints, and its rules: while a bridge runs stdout carries MCP messages and nothing else, so everything
 //! a person reads goes to stderr; an error first, its hint on a line of its own; no colour where stderr is no terminal.
-//! Only what a command was asked for goes to stdout, and only of a command that bridges nothing.
+//! Only what a command was asked for goes to stdout, and only of a command that bridges nothing. Nobody waits for who reads
+//! stderr: read next [`outlet`].
+
+mod outlet;
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::outlet::Outlet;
 use crate::problem::{Code, Problem};
 use crate::settings::LogSettings;
 
-/// Says a sentence to the person.
+/// How much may wait for a stderr that nobody reads, in bytes; some hosts never do.
+const WAITING: usize = 64 * 1024;
+/// How long the end of the program waits for a stderr that nobody reads.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// stderr; `None` where the system gives no thread for it.
+static STDERR: OnceLock<Option<Outlet>> = OnceLock::new();
+
+/// Says a sentence to the person. Never waits: what finds no room is dropped.
 pub fn say(text: &str) {
-    // A closed stderr must not end the bridge.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    write(format!("{text}\n").as_bytes());
+}
+
+/// Waits shortly for what was said to be written: to be called before the program ends.
+pub fn flush() {
+    if let Some(Some(outlet)) = STDERR.get() {
+        outlet.flush(LAST_WORDS);
+    }
+}
+
+fn write(lines: &[u8]) {
+    match STDERR.get_or_init(|| Outlet::start(io::stderr(), WAITING).ok()) {
+        Some(outlet) => outlet.push(lines),
+        // A closed stderr must not end the bridge.
+        None => drop(io::stderr().write_all(lines)),
+    }
+}
+
+/// What the log writes to: each event is one call.
+struct LogLine;
+
+impl Write for LogLine {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        write(lines);
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Prints what was asked for, to stdout: for commands that bridge nothing.
@@ -42,7 +83,7 @@ pub fn start_logging(settings: &LogSettings) -> Result<(), Problem> {
     let registry = tracing_subscriber::registry().with(filter);
     // A second subscriber in one process can only come from a test; the first one stays.
     let _ = match &settings.file {
-        None => registry.with(format.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr)).try_init(),
+        None => registry.with(format.with_ansi(io::stderr().is_terminal()).with_writer(|| LogLine)).try_init(),
         Some(path) => {
             let mut options = OpenOptions::new();
             options.append(true).create(true);

@@ -12,10 +12,9 @@ use tokio::net::TcpListener;
 use crate::{House, code, text};
 
 /// The message and the hint as both the host and the person get them.
-fn is_told_twice(bridge: &Bridge, response: &Value) {
-    let message = response["error"]["message"].as_str().unwrap();
-    assert!(bridge.stderr().contains(message), "stderr lacks `{message}`:\n{}", bridge.stderr());
-    assert!(bridge.stderr().contains(response["error"]["data"]["hint"].as_str().unwrap()), "{}", bridge.stderr());
+async fn is_told_twice(bridge: &mut Bridge, response: &Value) {
+    bridge.stderr_line_with(response["error"]["message"].as_str().unwrap()).await;
+    bridge.stderr_line_with(response["error"]["data"]["hint"].as_str().unwrap()).await;
 }
 
 async fn free_address() -> SocketAddr {
@@ -29,7 +28,7 @@ async fn a_host_that_does_not_exist_is_named() {
     let response = bridge.call_tool("x", json!({})).await;
     assert_eq!(code(&response), "unknown_host");
     assert_eq!(response["error"]["data"]["url"], "https://nowhere.invalid/mcp");
-    is_told_twice(&bridge, &response);
+    is_told_twice(&mut bridge, &response).await;
     assert!(bridge.end().await.status.success());
 }
 
@@ -40,7 +39,7 @@ async fn a_refused_connection_is_an_error_and_the_next_message_works_once_the_se
     let mut bridge = Options::to(&format!("http://{address}/mcp"), state.path()).start();
     let response = bridge.call_tool("x", json!({})).await;
     assert_eq!(code(&response), "connection_refused");
-    is_told_twice(&bridge, &response);
+    is_told_twice(&mut bridge, &response).await;
     let _server = MockServer::builder().protected(false).listen(address).start().await.unwrap();
     assert!(bridge.initialize().await["result"].is_object());
 }
@@ -52,7 +51,7 @@ async fn a_server_without_tls_behind_an_https_url_is_a_tls_error() {
     let mut bridge = Options::to(&format!("https://{}/mcp", server.address()), state.path()).start();
     let response = bridge.initialize().await;
     assert_eq!(code(&response), "tls_failed");
-    is_told_twice(&bridge, &response);
+    is_told_twice(&mut bridge, &response).await;
 }
 
 #[tokio::test]
@@ -71,7 +70,7 @@ async fn each_answer_that_is_no_mcp_has_its_code_and_the_next_message_works() {
         house.server.set_fault(Some(fault));
         let response = bridge.call_tool("get_weather", json!({"city": "Oslo"})).await;
         assert_eq!(code(&response), expected, "{fault}: {response}");
-        is_told_twice(&bridge, &response);
+        is_told_twice(&mut bridge, &response).await;
         house.server.set_fault(None);
         let response = bridge.call_tool("get_weather", json!({"city": "Oslo"})).await;
         assert!(response["result"].is_object(), "after {fault}: {response}");
@@ -94,7 +93,7 @@ async fn a_server_without_registration_is_named() {
     let mut bridge = house.options().start();
     let response = bridge.initialize().await;
     assert_eq!(code(&response), "registration_unsupported");
-    is_told_twice(&bridge, &response);
+    is_told_twice(&mut bridge, &response).await;
     assert_eq!(house.browser.tabs_opened(), 0);
 }
 
@@ -117,7 +116,7 @@ async fn a_denied_sign_in_is_an_error_and_the_next_call_asks_again() {
     let mut bridge = house.options().start();
     let response = bridge.initialize().await;
     assert_eq!(code(&response), "sign_in_denied");
-    is_told_twice(&bridge, &response);
+    is_told_twice(&mut bridge, &response).await;
     assert_eq!(code(&bridge.initialize().await), "sign_in_denied");
     assert_eq!((house.browser.tabs_opened(), house.server.count(Endpoint::Token)), (2, 0));
 }
@@ -130,7 +129,7 @@ async fn a_sign_in_that_nobody_finishes_ends_with_how_to_go_on_and_the_next_call
     assert_eq!(code(&response), "sign_in_timed_out");
     let hint = response["error"]["data"]["hint"].as_str().unwrap();
     assert!(hint.contains(&format!("mcp-bridge login {}", house.server.mcp_url())), "{hint}");
-    is_told_twice(&bridge, &response);
+    is_told_twice(&mut bridge, &response).await;
     house.browser.next_tab().await;
     let id = bridge.send_initialize().await;
     let page = house.browser.next_tab().await.follow().await;
@@ -146,7 +145,7 @@ async fn a_state_folder_that_cannot_be_used_is_named_before_anything_is_asked() 
     let mut bridge = house.options().with(&["--state-dir", file.join("state").to_str().unwrap()]).start();
     let response = bridge.initialize().await;
     assert_eq!(code(&response), "state_dir_unusable");
-    is_told_twice(&bridge, &response);
+    is_told_twice(&mut bridge, &response).await;
     assert_eq!((house.browser.tabs_opened(), house.server.count(Endpoint::Registration)), (0, 0));
 }
 
@@ -174,7 +173,7 @@ async fn a14_a_token_is_used_until_it_ends_where_refreshing_it_ahead_of_time_fai
     house.server.set_fault(Some(Fault::TokenEndpointDown));
     let mut bridge = house.bridge().await;
     assert!(bridge.call_tool("list_files", json!({})).await["result"].is_object());
-    assert!(bridge.stderr().contains("the token is used until it ends"), "{}", bridge.stderr());
+    bridge.stderr_line_with("the token is used until it ends").await;
     // Not tried again at every message.
     assert_eq!((house.browser.tabs_opened(), house.server.count(Endpoint::Token)), (1, 2));
 }

@@ -17,6 +17,7 @@ mod process_wall;
 mod recovery;
 mod secrets;
 mod status_logout;
+mod stderr;
 mod store;
 mod upstream_side;
 
