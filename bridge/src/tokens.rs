@@ -20,6 +20,7 @@ use crate::oauth::challenge::{self, BearerChallenge};
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::secret::SentSecrets;
 use crate::settings::SignInSettings;
 use crate::untrusted::Untrusted;
 use crate::worker::job::{Challenged, Job};
@@ -355,7 +356,8 @@ impl Pass<'_> {
 
     fn insufficient_scope(&self, challenge: &BearerChallenge) -> Problem {
         let upstream = SafeUrl::new(&self.keeper.settings.upstream);
-        let scope = Untrusted::new(challenge.scope.as_deref().unwrap_or("unnamed"));
+        let sent = self.used.as_ref().map(|held| SentSecrets::from([&held.tokens.access_token])).unwrap_or_default();
+        let scope = Untrusted::new(challenge.scope.as_deref().unwrap_or("unnamed")).without(&sent);
         Problem::new(
             Code::InsufficientScope,
             format!("`{upstream}` demands the scope `{scope}` for this request (403 insufficient_scope)"),

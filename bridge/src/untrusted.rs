@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::secret::SentSecrets;
+
 /// How many characters of a server's words are shown.
 const SHOWN: usize = 200;
 
@@ -21,6 +23,13 @@ impl Untrusted {
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let end = bytes.len().min(SHOWN * 4 + 4);
         Untrusted(String::from_utf8_lossy(&bytes[..end]).into_owned())
+    }
+
+    /// The same words without the secrets that their speaker was sent. To be called before they are shown: what is cut can
+    /// no longer be recognized.
+    #[must_use]
+    pub fn without(self, sent: &SentSecrets) -> Self {
+        Untrusted(sent.hidden_in(&self.0))
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use tokio::sync::Notify;
 use url::Url;
 
@@ -99,14 +99,14 @@ impl Upstream {
     }
 
     /// Sends one request of HTTP with whatever token it takes: the answer is never a 401 that a token could mend. Also
-    /// says whether it went with a session id.
+    /// says whether it went with a session id, and which secrets.
     async fn send(
         &self,
         method: Method,
         headers: impl Fn(&Session) -> HeaderMap,
         body: Option<Bytes>,
         (purpose, arrived): (Purpose, Instant),
-    ) -> Result<(reqwest::Response, bool), UpstreamError> {
+    ) -> Result<(reqwest::Response, bool, Vec<HeaderValue>), UpstreamError> {
         let client = self.client()?;
         let mut pass = self.tokens.pass(purpose, arrived);
         let mut url = self.url.clone();
@@ -117,6 +117,7 @@ impl Upstream {
             let authorization = pass.authorize().await?;
             let with_token = authorization.is_some();
             headers::authorize(&mut headers, authorization);
+            let sent = headers::secret_values(&headers);
             let mut request = client.request(method.clone(), url.clone()).headers(headers);
             if let Some(body) = &body {
                 request = request.body(body.clone());
@@ -135,7 +136,7 @@ impl Upstream {
                     if with_token {
                         self.admitted.notify_waiters();
                     }
-                    return Ok((response, session.id.is_some()));
+                    return Ok((response, session.id.is_some(), sent));
                 }
                 Verdict::SendAgain => {}
             }

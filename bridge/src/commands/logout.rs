@@ -175,7 +175,8 @@ impl Revoker {
     async fn revoke(&mut self, token: &Secret, hint: TokenTypeHint) -> Result<(), Failure> {
         let request = revocation::request(&self.endpoint, &self.client, token, hint);
         let answer = self.egress.fetch(request).await.map_err(|error| Failure::Same(error.to_string()))?;
-        revocation::judge(&self.endpoint, answer.status(), answer.body()).map_err(|error| match error {
+        let sent = revocation::sent(&self.client, token);
+        revocation::judge(&self.endpoint, &sent, answer.status(), answer.body()).map_err(|error| match error {
             RevocationError::UnsupportedTokenType { .. } => Failure::Token(error.to_string()),
             _ => Failure::Same(error.to_string()),
         })

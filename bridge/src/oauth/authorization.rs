@@ -10,7 +10,7 @@ use super::endpoint::{Endpoint, EndpointError, UrlRule};
 use super::pkce;
 use super::state::State;
 use crate::problem::Code;
-use crate::secret::Secret;
+use crate::secret::{Secret, SentSecrets};
 use crate::untrusted::Untrusted;
 
 /// How long a redirect's query may be, in bytes.
@@ -97,10 +97,15 @@ pub fn judge(query: &str, expected: &Expected) -> Result<AuthorizationResponse, 
     judge_state(&pairs, expected)?;
     judge_iss(&pairs, expected)?;
     let error = single(&pairs, "error")?;
-    let description = single(&pairs, "error_description")?.map(Untrusted::new);
+    let description = single(&pairs, "error_description")?;
     let code = single(&pairs, "code")?;
     match (error, code) {
-        (Some(error), _) => Err(refusal(error, description)),
+        (Some(error), _) => {
+            let mut sent = SentSecrets::from([&expected.state.0]);
+            code.into_iter().for_each(|code| sent.add(Secret::new(code)));
+            let shown = |words: &str| Untrusted::new(words).without(&sent);
+            Err(refusal(error, Words { error: shown(error), description: description.map(shown) }))
+        }
         (None, Some(code)) if !code.is_empty() => Ok(AuthorizationResponse { code: Secret::new(code) }),
         (None, _) => Err(AuthorizationResponseError::NoCode),
     }
@@ -142,8 +147,7 @@ fn single<'a>(pairs: &'a Pairs<'_>, name: &'static str) -> Result<Option<&'a str
 }
 
 /// RFC 6749 §4.1.2.1.
-fn refusal(error: &str, description: Option<Untrusted>) -> AuthorizationResponseError {
-    let words = Words { error: Untrusted::new(error), description };
+fn refusal(error: &str, words: Words) -> AuthorizationResponseError {
     match error {
         "access_denied" => AuthorizationResponseError::Denied(words),
         "server_error" | "temporarily_unavailable" => AuthorizationResponseError::ServerError(words),

@@ -8,7 +8,7 @@ use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
 use super::request::Form;
-use crate::secret::Secret;
+use crate::secret::{Secret, SentSecrets};
 
 /// `token_endpoint_auth_method` (RFC 7591 §2), those that are spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,18 +102,36 @@ impl ClientAuthentication {
         }
         None
     }
+
+    /// What of it is secret, with what else was `sent` beside it.
+    pub(super) fn sent_with(&self, mut sent: SentSecrets) -> SentSecrets {
+        match self {
+            ClientAuthentication::None { .. } => {}
+            ClientAuthentication::Post { client_secret, .. } => sent.add(client_secret.clone()),
+            ClientAuthentication::Basic { client_id, client_secret } => {
+                sent.add(client_secret.clone());
+                sent.add(credentials(client_id, client_secret));
+            }
+        }
+        sent
+    }
 }
 
 fn basic(client_id: &str, client_secret: &Secret) -> Option<HeaderValue> {
-    let mut pair = Zeroizing::new(String::with_capacity(3 * (client_id.len() + client_secret.expose().len()) + 1));
-    byte_serialize(client_id.as_bytes()).for_each(|piece| pair.push_str(piece));
-    pair.push(':');
-    byte_serialize(client_secret.expose().as_bytes()).for_each(|piece| pair.push_str(piece));
-    let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+    let header = Zeroizing::new(format!("Basic {}", credentials(client_id, client_secret).expose()));
     // Never None: no character of base64 is refused in a header.
     let mut value = HeaderValue::from_str(&header).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+/// What follows `Basic` (RFC 7617 §2), both parts form-encoded first.
+fn credentials(client_id: &str, client_secret: &Secret) -> Secret {
+    let mut pair = Zeroizing::new(String::with_capacity(3 * (client_id.len() + client_secret.expose().len()) + 1));
+    byte_serialize(client_id.as_bytes()).for_each(|piece| pair.push_str(piece));
+    pair.push(':');
+    byte_serialize(client_secret.expose().as_bytes()).for_each(|piece| pair.push_str(piece));
+    Secret::new(STANDARD.encode(pair.as_bytes()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::grant;
 use super::json;
 use super::request::Form;
 use crate::safe_url::SafeUrl;
-use crate::secret::Secret;
+use crate::secret::{Secret, SentSecrets};
 use crate::untrusted::Untrusted;
 
 /// `token_type_hint` (RFC 7009 §2.1).
@@ -47,11 +47,17 @@ pub fn request(
     grant::post(revocation_endpoint, client, form)
 }
 
-/// Judges the answer (RFC 7009 §2.2): after success the token is no longer good, whether it was before or not.
+/// What [`request`] sends that the answer must not be shown with.
+#[must_use]
+pub fn sent(client: &ClientAuthentication, token: &Secret) -> SentSecrets {
+    client.sent_with([token].into())
+}
+
+/// Judges the answer to what was `sent` (RFC 7009 §2.2): after success the token is no longer good, whether it was before or not.
 ///
 /// # Errors
 /// [`RevocationError`]: the token may still be good.
-pub fn judge(endpoint: &Endpoint, status: StatusCode, body: &[u8]) -> Result<(), RevocationError> {
+pub fn judge(endpoint: &Endpoint, sent: &SentSecrets, status: StatusCode, body: &[u8]) -> Result<(), RevocationError> {
     if status.is_success() {
         return Ok(());
     }
@@ -65,9 +71,9 @@ pub fn judge(endpoint: &Endpoint, status: StatusCode, body: &[u8]) -> Result<(),
                 Some(description) => Untrusted::new(format!("{error}: {description}")),
                 None => Untrusted::new(error),
             };
-            Err(RevocationError::Refused { at, status, words })
+            Err(RevocationError::Refused { at, status, words: words.without(sent) })
         }
-        _ => Err(RevocationError::Status { at, status, excerpt: json::excerpt(body) }),
+        _ => Err(RevocationError::Status { at, status, excerpt: json::excerpt(body).without(sent) }),
     }
 }
 
@@ -91,6 +97,11 @@ mod tests {
     use super::*;
     use crate::oauth::client_authentication::TokenEndpointAuthMethod;
     use crate::oauth::endpoint::UrlRule;
+
+    fn judged(status: u16, body: &[u8]) -> Result<(), RevocationError> {
+        let sent = SentSecrets::from([&Secret::new("rt-sent/1")]);
+        judge(&endpoint(), &sent, StatusCode::from_u16(status).unwrap(), body)
+    }
 
     fn endpoint() -> Endpoint {
         Endpoint::parse("revocation_endpoint", "https://as.example.com/revoke", &UrlRule::default()).unwrap()
@@ -130,8 +141,7 @@ mod tests {
                 ("a redirect", 302, "", "status"),
             ];
             for (name, status, body, expected) in table {
-                let judged = judge(&endpoint(), StatusCode::from_u16(status).unwrap(), body.as_bytes());
-                let kind = match judged {
+                let kind = match judged(status, body.as_bytes()) {
                     Ok(()) => "gone",
                     Err(RevocationError::UnsupportedTokenType { .. }) => "unsupported",
                     Err(RevocationError::Refused { .. }) => "refused",
@@ -143,11 +153,13 @@ mod tests {
 
         #[test]
         fn the_servers_words_are_shown_and_a_token_that_it_echoes_is_not() {
-            let body = br#"{"error":"invalid_client","error_description":"who?"}"#;
-            let refused = judge(&endpoint(), StatusCode::UNAUTHORIZED, body).unwrap_err().to_string();
-            assert!(refused.contains("invalid_client: who? (status 401)"), "{refused}");
-            let page = judge(&endpoint(), StatusCode::BAD_REQUEST, b"token=hunter2").unwrap_err().to_string();
-            assert!(!page.contains("hunter2"), "{page}");
+            let body = br#"{"error":"invalid_client","error_description":"who? rt-sent\/1"}"#;
+            let refused = judged(401, body).unwrap_err().to_string();
+            assert!(refused.contains("invalid_client: who? [secret] (status 401)"), "{refused}");
+            for body in ["token=hunter2", "<p>rt-sent/1"] {
+                let page = judged(400, body.as_bytes()).unwrap_err().to_string();
+                assert!(!page.contains("hunter2") && !page.contains("rt-sent"), "{page}");
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use super::endpoint::Endpoint;
 use super::json::{self, Object};
 use crate::problem::Code;
 use crate::safe_url::SafeUrl;
-use crate::secret::Secret;
+use crate::secret::{Secret, SentSecrets};
 use crate::untrusted::Untrusted;
 
 /// The longest lifetime that is believed: ten years. More would overflow somebody's clock.
@@ -62,8 +62,17 @@ pub fn refresh_margin(lifetime: Duration) -> Duration {
     (lifetime / 10).min(Duration::from_secs(60))
 }
 
-/// Judges the answer of a token endpoint (RFC 6749 §5.1, §5.2).
-pub fn judge(endpoint: &Endpoint, status: StatusCode, body: &[u8]) -> Result<TokenResponse, TokenError> {
+/// Judges the answer of a token endpoint (RFC 6749 §5.1, §5.2). Its words are kept without what was `sent`.
+pub fn judge(
+    endpoint: &Endpoint,
+    sent: &SentSecrets,
+    status: StatusCode,
+    body: &[u8],
+) -> Result<TokenResponse, TokenError> {
+    judge_as_it_is(endpoint, status, body).map_err(|error| error.without(sent))
+}
+
+fn judge_as_it_is(endpoint: &Endpoint, status: StatusCode, body: &[u8]) -> Result<TokenResponse, TokenError> {
     let at = endpoint.shown();
     let object = json::object(body);
     let error = object.as_ref().and_then(|object| json::text(object, "error"));
@@ -181,6 +190,13 @@ impl TokenErrorCode {
         let known = Self::NAMES.into_iter().find(|(known, _)| *known == name);
         known.map_or_else(|| TokenErrorCode::Other(Untrusted::new(name)), |(_, code)| code)
     }
+
+    fn without(self, sent: &SentSecrets) -> Self {
+        match self {
+            TokenErrorCode::Other(name) => TokenErrorCode::Other(name.without(sent)),
+            known => known,
+        }
+    }
 }
 
 impl fmt::Display for TokenErrorCode {
@@ -227,6 +243,22 @@ fn described(description: Option<&Untrusted>) -> String {
 }
 
 impl TokenError {
+    /// The same error without these secrets in the server's words.
+    fn without(self, sent: &SentSecrets) -> Self {
+        use TokenError::{AccessTokenMalformed, NoAccessToken, NotJson, Refused, Status, TokenType, Unavailable};
+        match self {
+            Refused { at, status, error, description } => {
+                let description = description.map(|words| words.without(sent));
+                Refused { at, status, error: error.without(sent), description }
+            }
+            Unavailable { at, status, words } => Unavailable { at, status, words: words.without(sent) },
+            Status { at, status, excerpt } => Status { at, status, excerpt: excerpt.without(sent) },
+            NotJson { at, status, excerpt } => NotJson { at, status, excerpt: excerpt.without(sent) },
+            TokenType { at, token_type } => TokenType { at, token_type: token_type.without(sent) },
+            error @ (NoAccessToken { .. } | AccessTokenMalformed { .. }) => error,
+        }
+    }
+
     /// Whether the refresh token that was sent is dead (A15): `invalid_grant` and nothing else. A server in trouble, a
     /// page or a broken answer says nothing about it.
     #[must_use]

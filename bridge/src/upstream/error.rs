@@ -5,6 +5,7 @@ use http::StatusCode;
 use crate::http::HttpError;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::secret::SentSecrets;
 use crate::untrusted::Untrusted;
 
 /// Why an exchange with the upstream came to nothing.
@@ -62,6 +63,23 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// The same error without these secrets in the server's words.
+    #[must_use]
+    pub fn without(self, sent: &SentSecrets) -> Self {
+        match self {
+            UpstreamError::Status { status, excerpt, of_oauth } => {
+                UpstreamError::Status { status, excerpt: excerpt.without(sent), of_oauth }
+            }
+            UpstreamError::NotMcp { status, content_type, excerpt } => UpstreamError::NotMcp {
+                status,
+                content_type: content_type.without(sent),
+                excerpt: excerpt.without(sent),
+            },
+            UpstreamError::NotAResponse(words) => UpstreamError::NotAResponse(words.without(sent)),
+            error => error,
+        }
+    }
+
     /// Whether it is worth trying again later: the network or the server is away, and nothing else is wrong.
     #[must_use]
     pub fn passes(&self) -> bool {
@@ -174,6 +192,7 @@ fn without_markup(html: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
     #[test]
     fn t12_an_excerpt_is_clean_and_short() {
@@ -181,6 +200,22 @@ mod tests {
         assert_eq!(excerpt(html).to_string(), "Bad gateway nginx\\u{1b}[2J");
         assert_eq!(excerpt(b"plain  text").to_string(), "plain text");
         assert_eq!(excerpt(b"<unfinished").to_string(), "");
+    }
+
+    #[test]
+    fn a_server_that_repeats_what_it_was_sent_is_quoted_without_it() {
+        let sent = SentSecrets::from([&Secret::new("at-sent/1")]);
+        let status = StatusCode::BAD_REQUEST;
+        let quoted = || excerpt(b"<p>bad at-sent/1 (at-sent%2F1)");
+        let table = [
+            UpstreamError::Status { status, excerpt: quoted(), of_oauth: false },
+            UpstreamError::NotMcp { status, content_type: Untrusted::new("at-sent/1"), excerpt: quoted() },
+            UpstreamError::NotAResponse(quoted()),
+        ];
+        for error in table {
+            let shown = error.without(&sent).to_string();
+            assert!(shown.contains("[secret] ([secret])") && !shown.contains("at-sent"), "{shown}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
 use super::error::{UpstreamError, excerpt, is_oauth_error};
@@ -24,6 +24,8 @@ pub(super) const MAX_REDIRECTS: usize = 3;
 pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
+    /// What the server may repeat, and nobody is shown.
+    sent: Vec<HeaderValue>,
     bond: Bond,
     messages: Messages,
 }
@@ -53,6 +55,8 @@ enum Messages {
 pub struct Stream {
     response: reqwest::Response,
     url: Url,
+    /// What the server may repeat, and nobody is shown.
+    sent: Vec<HeaderValue>,
     parser: sse::Parser,
     ready: VecDeque<Bytes>,
 }
@@ -65,16 +69,16 @@ impl Upstream {
     /// Whatever keeps a reply from coming: network, token, a redirect that is not followed.
     pub async fn post(&self, message: Bytes, wanted: (Purpose, Instant)) -> Result<Reply, UpstreamError> {
         let headers = |session: &_| headers::of_post(&self.headers, session);
-        let (response, in_session) = self.send(Method::POST, headers, Some(message), wanted).await?;
+        let (response, in_session, sent) = self.send(Method::POST, headers, Some(message), wanted).await?;
         let status = response.status();
         let headers = response.headers().clone();
         let messages = if status.is_success() && is_event_stream(&headers) {
-            Messages::Stream(Box::new(Stream::new(response, self.url.clone())))
+            Messages::Stream(Box::new(Stream::new(response, self.url.clone(), sent.clone())))
         } else {
             Messages::Unread(Box::new(response))
         };
         let bond = if status == StatusCode::NOT_FOUND && in_session { Bond::SessionLost } else { Bond::None };
-        Ok(Reply { status, headers, bond, messages })
+        Ok(Reply { status, headers, sent, bond, messages })
     }
 }
 
@@ -117,10 +121,11 @@ impl Reply {
         if let Messages::Unread(response) = &mut self.messages {
             let body = read_limited(response, MAX_MESSAGE).await?;
             let messages = if self.status.is_success() {
-                messages_of(self.status, &self.headers, body)?
+                messages_of(self.status, &self.headers, body)
             } else {
-                VecDeque::from([error_of(self.status, body, self.bond)?])
+                error_of(self.status, body, self.bond).map(|error| VecDeque::from([error]))
             };
+            let messages = messages.map_err(|error| error.without(&headers::secrets(&self.sent)))?;
             if messages.len() == 1 && self.bond == Bond::None {
                 self.bond = Bond::Alone;
             }
@@ -135,8 +140,8 @@ impl Reply {
 }
 
 impl Stream {
-    pub(super) fn new(response: reqwest::Response, url: Url) -> Self {
-        Stream { response, url, parser: sse::Parser::new(MAX_MESSAGE), ready: VecDeque::new() }
+    pub(super) fn new(response: reqwest::Response, url: Url, sent: Vec<HeaderValue>) -> Self {
+        Stream { response, url, sent, parser: sse::Parser::new(MAX_MESSAGE), ready: VecDeque::new() }
     }
 
     /// The next message on one line, or `None` at the end.
@@ -160,7 +165,7 @@ impl Stream {
                     }
                 })
                 .map_err(|sse::TooLarge(limit)| UpstreamError::TooLarge(limit))?;
-            broken?;
+            broken.map_err(|error| error.without(&headers::secrets(&self.sent)))?;
         }
     }
 

@@ -4,6 +4,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::session::Session;
+use crate::secret::{Secret, SentSecrets};
 
 /// MCP's session header, in both directions.
 pub const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -40,6 +41,23 @@ pub fn of_session(person: &HeaderMap, session: &Session) -> HeaderMap {
         headers.insert(MCP_PROTOCOL_VERSION, version.clone());
     }
     headers
+}
+
+/// What of a request's headers is secret: the token, the session's id, the values of the person's headers.
+pub fn secret_values(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers.values().filter(|value| value.is_sensitive()).cloned().collect()
+}
+
+/// These values, and each credential without its scheme, as a server may repeat it.
+pub fn secrets(values: &[HeaderValue]) -> SentSecrets {
+    let mut sent = SentSecrets::default();
+    for value in values.iter().filter_map(|value| value.to_str().ok()) {
+        sent.add(Secret::new(value));
+        if let Some((_, credential)) = value.split_once(' ') {
+            sent.add(Secret::new(credential));
+        }
+    }
+    sent
 }
 
 /// Puts the token where it belongs, over a header of the person's.

@@ -19,9 +19,9 @@ impl Upstream {
     /// Where the server could not be asked; it may be tried again.
     pub async fn listen(&self, last_event_id: &[u8]) -> Result<Option<Stream>, UpstreamError> {
         let headers = |session: &_| headers::of_get(&self.headers, session, last_event_id);
-        let (response, _) = self.send(Method::GET, headers, None, (Purpose::Background, Instant::now())).await?;
+        let (response, _, sent) = self.send(Method::GET, headers, None, (Purpose::Background, Instant::now())).await?;
         if response.status().is_success() && is_event_stream(response.headers()) {
-            return Ok(Some(Stream::new(response, self.url.clone())));
+            return Ok(Some(Stream::new(response, self.url.clone(), sent)));
         }
         let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {

@@ -53,7 +53,8 @@ impl Walk<'_> {
             }
             answered => answered?,
         };
-        let judged = token_response::judge(&endpoint, response.status(), response.body());
+        let sent = refresh::sent(&client, &refresh_token);
+        let judged = token_response::judge(&endpoint, &sent, response.status(), response.body());
         match judged {
             Ok(tokens) => {
                 let tokens = tokens.after_refresh(&refresh_token, scope.as_deref());

@@ -188,7 +188,8 @@ impl Walk<'_> {
         let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
         let answer = stage.egress.fetch(request).await?;
-        match token_response::judge(&server.token_endpoint, answer.status(), answer.body()) {
+        let sent = grant.sent(&attempt.client.authentication);
+        match token_response::judge(&server.token_endpoint, &sent, answer.status(), answer.body()) {
             Ok(mut tokens) => {
                 tokens.scope = tokens.scope.or_else(|| attempt.scope.clone());
                 stage.record.issuer = Some(server.issuer.clone());

@@ -34,6 +34,20 @@ fn judged(query: &str) -> Result<AuthorizationResponse, AuthorizationResponseErr
     judged_with(query, false)
 }
 
+#[test]
+fn a_server_that_repeats_state_or_code_is_quoted_without_them() {
+    let expected = Expected {
+        state: State(Secret::new("the-state")),
+        issuer: "https://as.example.com".to_owned(),
+        is_iss_required: false,
+    };
+    let query = "error=x-the-code&error_description=no+the-state&code=the-code&state=the-state";
+    let refused = judge(query, &expected).unwrap_err();
+    let AuthorizationResponseError::Refused(words) = &refused else { panic!("{refused:?}") };
+    assert_eq!(words.to_string(), "x-[secret]: no [secret]");
+    assert!(!format!("{refused:?}").contains("the-"));
+}
+
 mod rfc6749_4_1_1 {
     use super::*;
 

@@ -7,7 +7,7 @@ use http::Request;
 use crate::oauth::client_authentication::ClientAuthentication;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::request::Form;
-use crate::secret::Secret;
+use crate::secret::{Secret, SentSecrets};
 
 /// What the exchange proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,14 @@ pub struct AuthorizationCodeGrant<'a> {
     pub verifier: &'a Secret,
     /// `resource`, as in the authorization request.
     pub resource: Option<&'a str>,
+}
+
+impl AuthorizationCodeGrant<'_> {
+    /// What [`request`] sends that the answer must not be shown with.
+    #[must_use]
+    pub fn sent(&self, client: &ClientAuthentication) -> SentSecrets {
+        client.sent_with([self.code, self.verifier].into())
+    }
 }
 
 /// The token request. Its body is wiped on drop; do not show it.
@@ -68,6 +76,16 @@ mod tests {
                  code_verifier=v&resource=https%3A%2F%2Fmcp.example.com%2Fmcp&client_id=c"
             );
             assert!(!format!("{grant:?}").contains("c+1"));
+        }
+
+        #[test]
+        fn what_is_sent_is_known_in_every_form() {
+            let method = TokenEndpointAuthMethod::ClientSecretBasic;
+            let client = ClientAuthentication::new("client".to_owned(), Some(Secret::new("p4ssword")), method);
+            let (code, verifier) = (Secret::new("the-code"), Secret::new("the-verifier"));
+            let grant = AuthorizationCodeGrant { code: &code, redirect_uri: "z", verifier: &verifier, resource: None };
+            let echo = "the-code the-verifier p4ssword Y2xpZW50OnA0c3N3b3Jk client";
+            assert_eq!(grant.sent(&client).hidden_in(echo), "[secret] [secret] [secret] [secret] client");
         }
 
         #[test]

@@ -7,7 +7,13 @@ use http::Request;
 use crate::oauth::client_authentication::ClientAuthentication;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::request::Form;
-use crate::secret::Secret;
+use crate::secret::{Secret, SentSecrets};
+
+/// What [`request`] sends that the answer must not be shown with.
+#[must_use]
+pub fn sent(client: &ClientAuthentication, refresh_token: &Secret) -> SentSecrets {
+    client.sent_with([refresh_token].into())
+}
 
 /// The token request. Its body is wiped on drop; do not show it.
 #[must_use]

@@ -8,11 +8,33 @@ use serde_json::{Value, json};
 use super::{TokenError, TokenErrorCode, TokenResponse, TokenType, judge, refresh_margin};
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::problem::Code;
-use crate::secret::Secret;
+use crate::secret::{Secret, SentSecrets};
 
 fn judged(status: u16, body: &[u8]) -> Result<TokenResponse, TokenError> {
     let at = Endpoint::parse("token_endpoint", "https://as.example.com/token", &UrlRule::default()).unwrap();
-    judge(&at, StatusCode::from_u16(status).unwrap(), body)
+    judge(&at, &SentSecrets::default(), StatusCode::from_u16(status).unwrap(), body)
+}
+
+#[test]
+fn a_server_that_repeats_what_it_was_sent_is_quoted_without_it() {
+    let at = Endpoint::parse("token_endpoint", "https://as.example.com/token", &UrlRule::default()).unwrap();
+    let long = "x".repeat(195);
+    let table = [
+        ("a description", 400, r#"{"error":"invalid_grant","error_description":"unknown rt-sent/1"}"#.to_owned()),
+        ("an escaped one", 400, r#"{"error":"invalid_grant","error_description":"rt-sent\/1"}"#.to_owned()),
+        ("an unknown code", 400, r#"{"error":"rt-sent/1"}"#.to_owned()),
+        ("trouble", 503, r#"{"error":"server_error","error_description":"rt-sent/1"}"#.to_owned()),
+        ("a page", 502, "<p>rt-sent/1</p>".to_owned()),
+        ("a page that is a success", 200, "<p>rt-sent%2F1".to_owned()),
+        ("a type", 200, r#"{"access_token":"a","token_type":"rt-sent/1"}"#.to_owned()),
+        ("where it would be cut", 400, format!(r#"{{"error":"x","error_description":"{long}rt-sent/1"}}"#)),
+    ];
+    for (name, status, body) in table {
+        let sent = SentSecrets::from([&Secret::new("rt-sent/1")]);
+        let error = judge(&at, &sent, StatusCode::from_u16(status).unwrap(), body.as_bytes()).unwrap_err();
+        assert!(!error.to_string().contains("rt-s") && !format!("{error:?}").contains("rt-s"), "{name}: {error}");
+        assert!(error.to_string().contains("[sec"), "{name}: {error}");
+    }
 }
 
 fn with(key: &str, value: &Value) -> Result<TokenResponse, TokenError> {
