@@ -1,9 +1,11 @@
 //! What the server does wrong on purpose, each by a name: one table, read by the binary's `--list-faults` too.
 //! A fault changes one thing of an honest answer. Those of HTTP bodies are in `faults/body.rs`, those of whole answers
-//! in `faults/answer.rs`; the others stand where the honest value is made (search for `state.has(Fault::`).
+//! in `faults/answer.rs`, the talkative one in `faults/echo.rs`; the others stand where the honest value is made (search
+//! for `state.has(Fault::`).
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod echo;
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,6 +53,7 @@ faults! {
     PrettyJson, "pretty-json", "JSON bodies are printed over several lines";
     MultiLineData, "multi-line-data", "replies are event streams, their data split over several lines that end in CRLF";
     EvilWords, "evil-words", "error texts carry terminal escapes, newlines and bidi characters";
+    EchoesSecrets, "echoes-secrets", "OAuth errors and error pages repeat the tokens, codes, verifiers and secrets of the request";
     NoSession, "no-session", "initialize gives no session id, none is asked for";
     Get405, "get-405", "there is no standalone stream: GET is answered 405";
     BatchReply, "batch-reply", "replies come in an array";

@@ -76,6 +76,7 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
     }
     let endpoint = seen.endpoint;
     let headers = parts.headers.clone();
+    let secrets = faults::echo::secrets(&state, &seen);
     let index = state.log.arrived(seen);
     let response = match faults::answer::instead(&state, endpoint).await {
         Some(wrong) => wrong,
@@ -84,6 +85,10 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
     if endpoint == Endpoint::Mcp {
         state.count(|counts| counts.mcp_answered(response.status()));
     }
+    let response = match secrets {
+        Some(secrets) => faults::echo::added(&secrets, response).await,
+        None => response,
+    };
     let response = faults::body::altered(&state, &headers, response).await;
     if response.extensions().get::<NoAnswer>().is_none() {
         state.log.answered(index, response.status(), response.headers());

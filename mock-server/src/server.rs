@@ -159,7 +159,12 @@ impl MockServer {
 
     /// Replaces all faults by this one, or by none.
     pub fn set_fault(&self, fault: Option<Fault>) {
-        self.state.set_faults(fault.into_iter().collect());
+        self.set_faults(fault);
+    }
+
+    /// Replaces all faults by these.
+    pub fn set_faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state.set_faults(faults.into_iter().collect());
     }
 
     /// How many families of tokens were revoked because an old refresh token was presented again (RFC 9700 §4.14.2).

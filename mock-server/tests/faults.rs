@@ -4,7 +4,7 @@ use mcp_mock_server::{Approval, Fault, MockServer};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::client::{Client, events, json_of, messages, parameters_of, registration, tool_call};
+use crate::client::{Client, VERIFIER, events, json_of, messages, parameters_of, registration, tool_call};
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 
@@ -75,6 +75,23 @@ mod of_authorization {
         let response = client.redeem("x", &[]).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert!(is_html(&response));
+    }
+
+    #[tokio::test]
+    async fn echoes_secrets() {
+        let server = with(Fault::EchoesSecrets).await;
+        let mut client = Client::new(&server);
+        client.register("none").await;
+        let description = |document: Value| document["error_description"].as_str().unwrap().to_owned();
+        let redeemed = description(json_of(client.redeem("the-code", &[]).await).await);
+        assert!(redeemed.contains("the-code") && redeemed.contains(VERIFIER));
+        let refreshed = description(json_of(client.refresh("the-token", &[]).await).await);
+        assert!(refreshed.contains("the-token"), "{refreshed}");
+        let post = || client.post(PING).header("authorization", "Bearer the-token");
+        let refused = post().send().await.unwrap().text().await.unwrap();
+        assert!(refused.contains("Bearer the-token"), "{refused}");
+        server.set_fault(None);
+        assert!(!post().send().await.unwrap().text().await.unwrap().contains("the-token"));
     }
 
     #[tokio::test]
