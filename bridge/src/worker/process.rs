@@ -1,6 +1,7 @@
 //! The process wall: how a worker is started so that it outlives the bridge and the host, and how it leaves them.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -39,7 +40,8 @@ impl Started {
     }
 }
 
-/// Starts a worker. Where no process can be started, its code runs in this one, with a warning (S5).
+/// Starts a worker. Where no process can be started, its code runs in this one, with a warning (S5): as if by `--no-browser`,
+/// for a browser started here would have the host's stdout.
 pub async fn start(job: &Job) -> Started {
     let (over, end) = watch::channel(None);
     let pid = match spawn(job).await {
@@ -51,7 +53,7 @@ pub async fn start(job: &Job) -> Started {
         }
         Err(error) => {
             tracing::warn!("no sign-in process can be started ({error}): a sign-in ends with this bridge");
-            let job = job.clone();
+            let job = without_browser(job);
             tokio::spawn(async move { over.send_replace(Some(super::run(&job).await)) });
             std::process::id()
         }
@@ -59,9 +61,23 @@ pub async fn start(job: &Job) -> Started {
     Started { pid, end }
 }
 
+fn without_browser(job: &Job) -> Job {
+    let mut job = job.clone();
+    job.settings.no_browser = true;
+    job
+}
+
+/// What runs here: on Linux also if its file was replaced or removed since, by an update say.
+fn own_binary() -> std::io::Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
+}
+
 /// The child gets none of the host's pipes: the host would wait for their end, and a browser would inherit our stdout.
 async fn spawn(job: &Job) -> std::io::Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(own_binary()?);
+    #[cfg(unix)]
+    command.arg0("mcp-bridge");
     command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     #[cfg(windows)]
     {
@@ -122,5 +138,31 @@ pub fn endure_size_limits() {
         if let Ok(mut signal) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ)) {
             tokio::spawn(async move { while signal.recv().await.is_some() {} });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::settings::{KnownClient, LogSettings, SignInSettings};
+
+    #[test]
+    fn s5_a_sign_in_inside_the_bridge_opens_no_browser_that_could_write_to_the_host() {
+        let settings = SignInSettings {
+            upstream: "https://mcp.example.com/mcp".parse().unwrap(),
+            state_dir: PathBuf::new(),
+            profile: String::new(),
+            scope: None,
+            client_name: String::new(),
+            client: KnownClient::default(),
+            callback_port: None,
+            timeout: Duration::ZERO,
+            no_browser: false,
+            allow_http: false,
+            log: LogSettings { level: String::new(), file: None },
+        };
+        assert!(without_browser(&Job::new(settings)).settings.no_browser);
     }
 }

@@ -35,6 +35,26 @@ async fn a17_a_sign_in_that_is_finished_while_no_bridge_runs_is_there_for_the_ne
     assert_eq!(house.browser.tabs_opened(), 1);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a17_a_bridge_whose_file_was_replaced_by_an_update_still_signs_in_beside_itself() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let copy = house.state.path().join("installed-mcp-bridge");
+    let script = "cp \"$0\" \"$COPY\" && exec \"$COPY\" \"$@\"";
+    let mut bridge = house.options().under(&["sh", "-c", script]).variable("COPY", copy.clone()).start();
+    bridge.send("no JSON, but answered: it runs").await;
+    bridge.next().await;
+    std::fs::remove_file(&copy).unwrap();
+
+    let id = bridge.send_request("initialize", initialize_params()).await;
+    let tab = house.browser.next_tab().await;
+    let sign_in = std::fs::read(house.record().with_file_name("sign-in.json")).unwrap();
+    let sign_in: Value = serde_json::from_slice(&sign_in).unwrap();
+    assert_ne!(sign_in["pid"].as_u64(), bridge.id().map(u64::from), "a process of its own");
+    tab.follow().await;
+    assert!(bridge.response(id).await["result"].is_object());
+}
+
 #[tokio::test]
 async fn a17_bridges_that_start_together_share_one_tab() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
