@@ -4,9 +4,13 @@
 #![expect(clippy::disallowed_methods, reason = "it reads the tree, where nothing is secret or written meanwhile")]
 #![expect(clippy::expect_used, reason = "a tree that cannot be read fails the test, and says why")]
 
+mod imports;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use self::imports::ModulePath;
 
 /// Leaves: anyone may use them, and they use nothing but each other.
 const LEAVES: [&str; 6] = ["message", "problem", "safe_url", "secret", "settings", "untrusted"];
@@ -55,44 +59,80 @@ fn source_files() -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-/// The rooms that a file imports by `crate::`.
-fn imports(text: &str) -> BTreeSet<&str> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    code.flat_map(|line| line.split("crate::").skip(1))
-        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
-        .filter(|room| !room.is_empty())
-        .collect()
+/// Every file of the bridge: its place below `src`, its room, the paths that it names of its own crate.
+fn bridge_files() -> Vec<(PathBuf, String, BTreeSet<ModulePath>)> {
+    let root = workspace().join("bridge/src");
+    let files = rust_files(&root).into_iter().map(|(path, text)| {
+        let inside = path.strip_prefix(&root).expect("below the root").to_owned();
+        let room = inside.iter().next().and_then(|part| part.to_str()).expect("UTF-8").trim_end_matches(".rs");
+        let paths = imports::paths(&imports::module_of(&inside), &text);
+        (inside.clone(), room.to_owned(), paths)
+    });
+    files.collect()
+}
+
+/// Whether a file of this room may name this path.
+fn follows_the_arrows(room: &str, path: &[String]) -> bool {
+    let allowed = ARROWS.iter().find(|(name, _)| *name == room).map(|(_, allowed)| *allowed);
+    assert!(allowed.is_some() || LEAVES.contains(&room), "`{room}` is a new room: give it its arrows here");
+    // The crate as a whole, or all of it by a glob, is no room.
+    let Some(import) = path.first() else { return false };
+    import == room || LEAVES.contains(&import.as_str()) || allowed.is_some_and(|a| a.contains(&import.as_str()))
+}
+
+/// Whether `tokens` may name this path: of the worker only what starts it.
+fn is_fit_for_tokens(path: &[String]) -> bool {
+    path.first().is_none_or(|room| room != "worker")
+        || matches!(path.get(1).map(String::as_str), Some("job" | "process"))
 }
 
 #[test]
 fn every_import_follows_the_arrows() {
-    let root = workspace().join("bridge/src");
     let mut broken = Vec::new();
-    for (path, text) in rust_files(&root) {
-        let inside = path.strip_prefix(&root).expect("below the root");
-        let room = inside.iter().next().and_then(|part| part.to_str()).expect("UTF-8").trim_end_matches(".rs");
-        if matches!(room, "lib" | "commands") {
+    for (file, room, paths) in bridge_files() {
+        if matches!(room.as_str(), "lib" | "commands") {
             continue;
         }
-        let allowed = ARROWS.iter().find(|(name, _)| *name == room).map(|(_, allowed)| *allowed);
-        assert!(allowed.is_some() || LEAVES.contains(&room), "`{room}` is a new room: give it its arrows here");
-        for import in imports(&text) {
-            let fine = import == room || LEAVES.contains(&import) || allowed.is_some_and(|a| a.contains(&import));
-            if !fine {
-                broken.push(format!("{} imports {import}", inside.display()));
-            }
-        }
+        let wrong = paths.iter().filter(|path| !follows_the_arrows(&room, path));
+        broken.extend(wrong.map(|path| format!("{} imports {}", file.display(), path.join("::"))));
     }
     assert!(broken.is_empty(), "against the arrows:\n{}", broken.join("\n"));
 }
 
 #[test]
 fn tokens_knows_of_the_worker_only_how_to_start_it() {
-    for (path, text) in rust_files(&workspace().join("bridge/src/tokens")) {
-        for rest in text.split("crate::worker").skip(1) {
-            let fine = ["::job", "::process", "::{job", "::{process"].iter().any(|known| rest.starts_with(known));
-            assert!(fine, "{} imports more of the worker: {:.40}", path.display(), rest);
-        }
+    let files = bridge_files().into_iter().filter(|(_, room, _)| room == "tokens");
+    for (file, _, paths) in files {
+        let wrong: Vec<_> = paths.iter().filter(|path| !is_fit_for_tokens(path)).collect();
+        assert!(wrong.is_empty(), "{} imports more of the worker: {wrong:?}", file.display());
+    }
+}
+
+#[test]
+fn an_import_against_the_arrows_is_caught_in_each_spelling() {
+    for text in [
+        "use crate::commands;",
+        "use crate::{problem, commands};",
+        "use {crate::commands::bridge};",
+        "use super::super::commands;",
+        "mod tests { use super::super::super::commands; }",
+        "fn f() { crate::commands::bridge::run() }",
+        "use crate as everything;",
+        "use crate::*;",
+    ] {
+        let paths = imports::paths(&["tokens".to_owned(), "waiting".to_owned()], text);
+        assert!(paths.iter().any(|path| !follows_the_arrows("tokens", path)), "{text}");
+    }
+    for text in [
+        "use crate::worker;",
+        "use crate::worker::{self, job};",
+        "use crate::worker::{job::Job, sign_in};",
+        "use crate::{secret, worker as w};",
+        "use super::worker::*;",
+        "fn f() { crate::worker::obtain() }",
+    ] {
+        let paths = imports::paths(&["tokens".to_owned()], text);
+        assert!(paths.iter().any(|path| !is_fit_for_tokens(path)), "{text}");
     }
 }
 
