@@ -4,6 +4,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "the tests look at the state folder, and break it, from outside")]
 
+mod codes;
 mod command_line;
 mod ending;
 mod errors;
