@@ -1,5 +1,7 @@
 //! The process wall: a sign-in outlives its bridge, is one for all, and never holds the host's pipes (A17).
 
+use std::time::Duration;
+
 use mcp_mock_server::{Approval, Endpoint, MockServer};
 use serde_json::json;
 
@@ -53,6 +55,68 @@ async fn a17_a_bridge_whose_file_was_replaced_by_an_update_still_signs_in_beside
     assert_ne!(sign_in["pid"].as_u64(), bridge.id().map(u64::from), "a process of its own");
     tab.follow().await;
     assert!(bridge.response(id).await["result"].is_object());
+}
+
+/// Kills the sign-in process, as a person or the system does that is out of memory.
+#[cfg(unix)]
+fn kill_the_worker(house: &House) {
+    let sign_in = std::fs::read(house.record().with_file_name("sign-in.json")).unwrap();
+    let sign_in: Value = serde_json::from_slice(&sign_in).unwrap();
+    let pid = sign_in["pid"].as_u64().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a17_a_sign_in_process_that_is_killed_is_replaced_with_one_more_tab_and_nothing_is_lost() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridge = house.options().start();
+    let ids =
+        [bridge.send_request("initialize", initialize_params()).await, bridge.send_request("ping", json!({})).await];
+    let first = house.browser.next_tab().await;
+    kill_the_worker(&house);
+    let second = house.browser.next_tab().await;
+    assert_eq!(first.parameter("redirect_uri"), second.parameter("redirect_uri"), "the same client on the same port");
+    // The person finds the old tab first: its `state` is of no sign-in any more.
+    assert_eq!(first.follow().await.status, 400);
+    assert!(second.follow().await.text.contains("signed in"));
+    for id in ids {
+        assert!(bridge.response(id).await["result"].is_object());
+    }
+    assert_eq!((house.browser.tabs_opened(), house.server.count(Endpoint::Registration)), (2, 1));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a17_a_sign_in_process_that_is_killed_each_time_is_given_up_and_the_next_call_begins_anew() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridge = house.options().start();
+    let id = bridge.send_request("initialize", initialize_params()).await;
+    for _ in 0..3 {
+        house.browser.next_tab().await;
+        kill_the_worker(&house);
+    }
+    assert_eq!(code(&bridge.response(id).await), "sign_in_interrupted");
+    let id = bridge.send_request("initialize", initialize_params()).await;
+    house.browser.next_tab().await.follow().await;
+    assert!(bridge.response(id).await["result"].is_object());
+    assert_eq!(house.browser.tabs_opened(), 4);
+}
+
+#[tokio::test]
+async fn a14_a_refresh_survives_the_kill_of_its_bridge_and_the_next_start_opens_no_tab() {
+    let delay = Duration::from_millis(500)..Duration::from_millis(501);
+    let house = House::new(MockServer::builder().token_delay(delay, 1)).await;
+    house.bridge().await.end().await;
+    house.server.expire_access_tokens();
+    let mut bridge = house.options().start();
+    bridge.send_request("initialize", initialize_params()).await;
+    house.server.wait_for(|log| log.iter().filter(|seen| seen.endpoint == Endpoint::Token).count() == 2).await;
+    bridge.kill().await;
+    let mut next = house.bridge().await;
+    assert!(next.call_tool("list_files", json!({})).await["result"].is_object());
+    let counts = house.server.counts();
+    assert_eq!((house.browser.tabs_opened(), counts.refreshes, counts.families_revoked), (1, 1, 0));
 }
 
 #[tokio::test]
