@@ -73,9 +73,14 @@ impl Desk {
         self.promised.store(false, Ordering::Relaxed);
     }
 
-    /// How long this host waits.
+    /// How long this host waits. One whose handshake was answered by us gets its lists as soon: the server is not there,
+    /// and a host that has a limit for the one mostly has it for the others.
     pub(super) fn limits(&self) -> Limits {
-        self.lock().limits
+        let limits = self.lock().limits;
+        match (self.has_promised(), limits.initialize, limits.lists) {
+            (true, Some(initialize), Some(lists)) => Limits { lists: Some(lists.min(initialize)), ..limits },
+            _ => limits,
+        }
     }
 
     /// Whether the host can show a URL to its person.

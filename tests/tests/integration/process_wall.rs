@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_mock_server::{Approval, Endpoint, MockServer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{House, code};
 
@@ -48,7 +48,7 @@ async fn a17_a_bridge_whose_file_was_replaced_by_an_update_still_signs_in_beside
     bridge.next().await;
     std::fs::remove_file(&copy).unwrap();
 
-    let id = bridge.send_request("initialize", initialize_params()).await;
+    let id = bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
     let sign_in = std::fs::read(house.record().with_file_name("sign-in.json")).unwrap();
     let sign_in: Value = serde_json::from_slice(&sign_in).unwrap();
@@ -71,8 +71,7 @@ fn kill_the_worker(house: &House) {
 async fn a17_a_sign_in_process_that_is_killed_is_replaced_with_one_more_tab_and_nothing_is_lost() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().start();
-    let ids =
-        [bridge.send_request("initialize", initialize_params()).await, bridge.send_request("ping", json!({})).await];
+    let ids = [bridge.send_initialize().await, bridge.send_request("ping", json!({})).await];
     let first = house.browser.next_tab().await;
     kill_the_worker(&house);
     let second = house.browser.next_tab().await;
@@ -91,13 +90,13 @@ async fn a17_a_sign_in_process_that_is_killed_is_replaced_with_one_more_tab_and_
 async fn a17_a_sign_in_process_that_is_killed_each_time_is_given_up_and_the_next_call_begins_anew() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().start();
-    let id = bridge.send_request("initialize", initialize_params()).await;
+    let id = bridge.send_initialize().await;
     for _ in 0..3 {
         house.browser.next_tab().await;
         kill_the_worker(&house);
     }
     assert_eq!(code(&bridge.response(id).await), "sign_in_interrupted");
-    let id = bridge.send_request("initialize", initialize_params()).await;
+    let id = bridge.send_initialize().await;
     house.browser.next_tab().await.follow().await;
     assert!(bridge.response(id).await["result"].is_object());
     assert_eq!(house.browser.tabs_opened(), 4);
@@ -110,7 +109,7 @@ async fn a14_a_refresh_survives_the_kill_of_its_bridge_and_the_next_start_opens_
     house.bridge().await.end().await;
     house.server.expire_access_tokens();
     let mut bridge = house.options().start();
-    bridge.send_request("initialize", initialize_params()).await;
+    bridge.send_initialize().await;
     house.server.wait_for(|log| log.iter().filter(|seen| seen.endpoint == Endpoint::Token).count() == 2).await;
     bridge.kill().await;
     let mut next = house.bridge().await;
