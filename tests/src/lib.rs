@@ -7,7 +7,6 @@ pub mod binary;
 pub mod bridge;
 pub mod browser;
 pub mod demo;
-pub mod raw_server;
 pub mod scripted;
 pub mod torture;
 

@@ -1,12 +1,14 @@
 //! The stable codes of what no honest server does, one by one: each ends in one error that has its code, and the next message
 //! works.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
 
 use mcp_bridge_tests::PATIENCE;
 use mcp_bridge_tests::bridge::{Bridge, Options};
 use mcp_bridge_tests::browser::{Browser, client, visit};
-use mcp_bridge_tests::raw_server::{RawServer, json, response};
+use mcp_bridge_tests::scripted::{Answer, Scripted};
 use mcp_mock_server::{Endpoint, MockServer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -15,18 +17,35 @@ use crate::{House, code, text};
 
 const MCP: &str = "POST /mcp";
 
-/// A bridge to a server of canned answers.
+/// A bridge to a server with an answer for each method and path.
 struct Stage {
-    server: RawServer,
+    server: Scripted,
+    answers: Arc<Mutex<HashMap<String, Answer>>>,
     bridge: Bridge,
     _state: TempDir,
 }
 
 impl Stage {
     async fn new() -> Self {
-        let (server, state) = (RawServer::start().await, tempfile::tempdir().unwrap());
-        let bridge = Options::to(&server.url("/mcp"), state.path()).with(&["--no-browser"]).start();
-        Stage { server, bridge, _state: state }
+        let answers = Arc::<Mutex<HashMap<String, Answer>>>::default();
+        let script = answers.clone();
+        let server = Scripted::start(move |seen| {
+            let answer = script.lock().unwrap().get(&format!("{} {}", seen.http, seen.path)).cloned();
+            answer.unwrap_or_else(|| Answer::whole("404 Not Found", "", ""))
+        })
+        .await;
+        let state = tempfile::tempdir().unwrap();
+        let bridge = Options::to(&server.url, state.path()).with(&["--no-browser"]).start();
+        Stage { server, answers, bridge, _state: state }
+    }
+
+    fn url(&self, path: &str) -> String {
+        self.server.url.replace("/mcp", path)
+    }
+
+    /// From now on a request line, `GET /path`, is answered by this.
+    fn answers(&self, request: &str, answer: Answer) {
+        self.answers.lock().unwrap().insert(request.to_owned(), answer);
     }
 
     /// The next call ends with this code, and the one after it works once the server answers.
@@ -34,7 +53,7 @@ impl Stage {
         let response = self.bridge.call_tool("x", json!({})).await;
         assert_eq!(code(&response), expected, "{name}: {response}");
         let id = response["id"].as_u64().unwrap() + 1;
-        self.server.answers(MCP, json("200 OK", &json!({"jsonrpc": "2.0", "id": id, "result": {}})));
+        self.answers(MCP, Answer::json("200 OK", &json!({"jsonrpc": "2.0", "id": id, "result": {}})));
         let response = self.bridge.call_tool("x", json!({})).await;
         assert!(response["result"].is_object(), "after {name}: {response}");
     }
@@ -42,61 +61,65 @@ impl Stage {
     /// The MCP endpoint asks for a sign-in, and names this place for its metadata.
     fn challenges(&self, resource_metadata: &str) {
         let header = format!("www-authenticate: Bearer resource_metadata=\"{resource_metadata}\"\r\n");
-        self.server.answers(MCP, response("401 Unauthorized", &header, ""));
+        self.answers(MCP, Answer::whole("401 Unauthorized", &header, ""));
     }
 
     /// The resource's metadata names an authorization server.
     fn is_protected_by(&self, issuer: &str) {
-        self.challenges(&self.server.url("/prm"));
-        let document = json!({"resource": self.server.url("/mcp"), "authorization_servers": [issuer]});
-        self.server.answers("GET /prm", json("200 OK", &document));
+        self.challenges(&self.url("/prm"));
+        let document = json!({"resource": self.url("/mcp"), "authorization_servers": [issuer]});
+        self.answers("GET /prm", Answer::json("200 OK", &document));
     }
 
     /// The same server is its own authorization server, with this in place of a good member of its metadata.
     fn publishes(&self, member: &str, value: Value) {
-        let issuer = self.server.url("");
+        let issuer = self.url("");
         self.is_protected_by(&issuer);
         let mut document = json!({
             "issuer": issuer,
-            "authorization_endpoint": self.server.url("/authorize"),
-            "token_endpoint": self.server.url("/token"),
-            "registration_endpoint": self.server.url("/register"),
+            "authorization_endpoint": self.url("/authorize"),
+            "token_endpoint": self.url("/token"),
+            "registration_endpoint": self.url("/register"),
             "response_types_supported": ["code"],
             "code_challenge_methods_supported": ["S256"],
         });
         document[member] = value;
-        self.server.answers("GET /.well-known/oauth-authorization-server", json("200 OK", &document));
+        self.answers("GET /.well-known/oauth-authorization-server", Answer::json("200 OK", &document));
     }
 }
 
 #[tokio::test]
 async fn forbidden() {
     let mut stage = Stage::new().await;
-    stage.server.answers(MCP, response("403 Forbidden", "", "not for you"));
+    stage.answers(MCP, Answer::whole("403 Forbidden", "", "not for you"));
     stage.ends("403", "forbidden").await;
 }
 
 #[tokio::test]
 async fn message_too_large() {
     let mut stage = Stage::new().await;
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 67108865\r\n\r\n{";
-    stage.server.answers(MCP, head);
+    let head = || {
+        let text = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 67108865\r\n\r\n{";
+        Answer::SayAndHang(text.to_owned())
+    };
+    stage.answers(MCP, head());
     stage.ends("a body over 64 MiB", "message_too_large").await;
-    stage.is_protected_by(&stage.server.url(""));
-    stage.server.answers("GET /prm", head);
+    stage.is_protected_by(&stage.url(""));
+    stage.answers("GET /prm", head());
     stage.ends("metadata over 1 MiB", "message_too_large").await;
 }
 
 #[tokio::test]
 async fn connection_failed() {
-    let (proxy, state) = (RawServer::start().await, tempfile::tempdir().unwrap());
-    proxy.answers("CONNECT mcp.example.com:443", response("502 Bad Gateway", "", ""));
+    let proxy = Scripted::start(|_| Answer::whole("502 Bad Gateway", "", "")).await;
+    let state = tempfile::tempdir().unwrap();
     let options = Options::to("https://mcp.example.com/mcp", state.path());
-    let mut bridge = options.variable("HTTPS_PROXY", proxy.url("")).start();
+    let mut bridge = options.variable("HTTPS_PROXY", proxy.url.replace("/mcp", "")).start();
     // There is no TLS behind the proxy to go on with: that the next message is tried too must do.
     for tries in 1..=2 {
         assert_eq!(code(&bridge.call_tool("x", json!({})).await), "connection_failed");
-        assert_eq!(proxy.count("CONNECT mcp.example.com:443"), tries);
+        let asked = proxy.log().into_iter().filter(|seen| seen.http == "CONNECT" && seen.path == "mcp.example.com:443");
+        assert_eq!(asked.count(), tries);
     }
 }
 
@@ -104,15 +127,15 @@ async fn connection_failed() {
 async fn resource_metadata_invalid() {
     let resource = "https://mcp.example.com/mcp";
     let table = [
-        ("nothing at the named place", response("404 Not Found", "", "")),
-        ("a page", response("200 OK", "content-type: text/html\r\n", "<h1>Docs</h1>")),
-        ("no object", json("200 OK", &json!(["x"]))),
-        ("no resource", json("200 OK", &json!({"authorization_servers": [resource]}))),
+        ("nothing at the named place", Answer::whole("404 Not Found", "", "")),
+        ("a page", Answer::whole("200 OK", "content-type: text/html\r\n", "<h1>Docs</h1>")),
+        ("no object", Answer::json("200 OK", &json!(["x"]))),
+        ("no resource", Answer::json("200 OK", &json!({"authorization_servers": [resource]}))),
     ];
     for (name, answer) in table {
         let mut stage = Stage::new().await;
-        stage.challenges(&stage.server.url("/prm"));
-        stage.server.answers("GET /prm", answer);
+        stage.challenges(&stage.url("/prm"));
+        stage.answers("GET /prm", answer);
         stage.ends(name, "resource_metadata_invalid").await;
     }
 }
@@ -120,7 +143,7 @@ async fn resource_metadata_invalid() {
 #[tokio::test]
 async fn server_metadata_invalid() {
     let mut stage = Stage::new().await;
-    stage.is_protected_by(&stage.server.url(""));
+    stage.is_protected_by(&stage.url(""));
     stage.ends("no metadata at all", "server_metadata_invalid").await;
     for (name, member) in [("no token endpoint", "token_endpoint"), ("nowhere to sign in", "authorization_endpoint")] {
         stage.publishes(member, Value::Null);
@@ -144,7 +167,7 @@ async fn insecure_url() {
         stage.publishes(member, json!(url));
         stage.ends(&format!("{member} {url}"), "insecure_url").await;
     }
-    assert_eq!(stage.server.count("POST /register"), 0);
+    assert!(stage.server.log().iter().all(|seen| seen.path != "/register"));
 }
 
 #[tokio::test]
@@ -166,14 +189,10 @@ async fn waiting(house: &mut House) -> (Bridge, u64, mcp_bridge_tests::browser::
 
 /// The next call opens a new tab, and works.
 async fn next_works(house: &mut House, bridge: &mut Bridge) {
-    let id = bridge.send_request("initialize", initialize_params()).await;
+    let id = bridge.send_initialize().await;
     house.browser.next_tab().await.follow().await;
     let response = bridge.response(id).await;
     assert!(response["result"].is_object(), "{response}");
-}
-
-fn initialize_params() -> Value {
-    json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
 }
 
 #[tokio::test]
