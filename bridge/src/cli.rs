@@ -31,7 +31,7 @@ use crate::settings::{
     long_about = "Connects an MCP host on stdio to a remote MCP server and does the authorization for it.\n\n\
         Write `mcp-bridge --upstream URL` as a server's command into the host's configuration. At the first call your \
         browser opens once for the sign-in; after that nothing asks again.",
-    after_help = "Exit codes: 0 ended by the host or done, 1 error, 2 wrong usage, 4 sign-in needed.",
+    after_help = "Exit codes: 0 ended by the host, or done; 1 error; 2 wrong usage; 4 sign-in needed, denied or timed out.",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     max_term_width = 100

@@ -56,11 +56,14 @@ async fn help_explains_every_flag_in_groups() {
         "Sign-in:",
         "State and logs:",
         "MCP_BRIDGE_STATE_DIR",
-        "Exit codes",
     ];
     for flag in flags {
         assert!(help.contains(flag), "{flag} is not in:\n{help}");
     }
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let exit_codes = readme.lines().find(|line| line.starts_with("Exit codes: ")).unwrap();
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(exit_codes), "the README says `{exit_codes}`:\n{help}");
 }
 
 #[tokio::test]
