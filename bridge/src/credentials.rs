@@ -7,9 +7,3 @@ pub mod lock;
 pub mod record;
 pub mod sign_in;
 pub mod store;
-
-pub use file::FileError;
-pub use lock::Lock;
-pub use record::{Discovery, IssuerRecord, Record, Registration, SetAside, Source, Tokens, unix_now};
-pub use sign_in::{Outcome, Phase, SignIn};
-pub use store::{Reservation, Room, Stamp, Store, StoreError};

@@ -10,7 +10,7 @@ mod error;
 pub mod redirect;
 mod resolver;
 
-pub use address_guard::{AddressGuard, Reach};
+pub use address_guard::AddressGuard;
 pub use body::read_limited;
 pub use client::{is_proxied, message_client};
 pub use egress::Egress;

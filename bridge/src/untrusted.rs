@@ -18,13 +18,6 @@ impl Untrusted {
         Untrusted(text.into())
     }
 
-    /// Wraps bytes from outside; what is no UTF-8 is replaced. Only as much as can be shown is kept.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        let end = bytes.len().min(SHOWN * 4 + 4);
-        Untrusted(String::from_utf8_lossy(&bytes[..end]).into_owned())
-    }
-
     /// The same words without the secrets that their speaker was sent. To be called before they are shown: what is cut can
     /// no longer be recognized.
     #[must_use]
@@ -65,10 +58,5 @@ mod tests {
     #[test]
     fn long_text_is_cut() {
         assert_eq!(Untrusted::new("ä".repeat(500)).to_string().chars().count(), 201);
-    }
-
-    #[test]
-    fn bytes_that_are_no_utf8_are_replaced() {
-        assert_eq!(Untrusted::from_bytes(b"a\xffb").to_string(), "a\u{fffd}b");
     }
 }

@@ -74,7 +74,6 @@ pub struct AddressGuard {
     /// The widest reach that the upstream's name was ever seen to have: who answers a public address first and a private
     /// one later stays public.
     seen: Mutex<Option<Reach>>,
-    allows_loopback: bool,
     names: Names,
 }
 
@@ -90,7 +89,6 @@ impl AddressGuard {
         AddressGuard {
             seen: Mutex::new(host.as_ref().and_then(Reach::of_host)),
             upstream: host.map_or_else(|| Host::Domain(String::new()), |host| host.to_owned()),
-            allows_loopback: false,
             names,
         }
     }
@@ -102,13 +100,6 @@ impl AddressGuard {
         if let (Some(address), Host::Domain(_)) = (address, &self.upstream) {
             self.observe(&[address]);
         }
-        self
-    }
-
-    /// Allows this machine's own addresses for every upstream.
-    #[must_use]
-    pub fn allow_loopback(mut self) -> AddressGuard {
-        self.allows_loopback = true;
         self
     }
 
@@ -128,7 +119,7 @@ impl AddressGuard {
         match reach {
             Reach::Public => true,
             Reach::LinkLocal => false,
-            Reach::Loopback => self.allows_loopback || self.upstream_reach().await == Reach::Loopback,
+            Reach::Loopback => self.upstream_reach().await == Reach::Loopback,
             Reach::Private => self.upstream_reach().await <= Reach::Private,
             Reach::Reserved => self.upstream_reach().await == Reach::Reserved,
         }

@@ -33,8 +33,6 @@ pub struct AuthorizationRequest {
     pub resource: Option<String>,
     /// `scope`.
     pub scope: Option<String>,
-    /// Parameters that the person added, `prompt` say. A name that this request sets itself is not taken from here.
-    pub extra: Vec<(String, String)>,
 }
 
 impl AuthorizationRequest {
@@ -48,8 +46,7 @@ impl AuthorizationRequest {
             let kept: Vec<_> = url.query_pairs().into_owned().filter(|(name, _)| !is_ours(name)).collect();
             url.query_pairs_mut().clear().extend_pairs(kept);
         }
-        let extra = self.extra.iter().filter(|(name, _)| !is_ours(name));
-        url.query_pairs_mut().extend_pairs(&ours).extend_pairs(extra);
+        url.query_pairs_mut().extend_pairs(&ours);
         Endpoint::parse("authorization URL", url.as_str(), rule)?;
         Ok(url)
     }

@@ -65,10 +65,6 @@ pub struct ClientInformation {
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
     /// `redirect_uris` as registered.
     pub redirect_uris: Vec<String>,
-    /// `registration_access_token` (RFC 7592 §3).
-    pub registration_access_token: Option<Secret>,
-    /// `registration_client_uri` (RFC 7592 §3), as it came.
-    pub registration_client_uri: Option<String>,
 }
 
 /// Asks for a registration (RFC 7591 §3.1).
@@ -108,8 +104,6 @@ pub fn judge(
         token_endpoint_auth_method: method(&object, client_secret.is_some(), at)?,
         client_secret,
         redirect_uris: json::texts(&object, "redirect_uris").unwrap_or_else(|| sent.redirect_uris.clone()),
-        registration_access_token: json::text(&object, "registration_access_token").map(Secret::new),
-        registration_client_uri: json::text(&object, "registration_client_uri").map(str::to_owned),
     })
 }
 

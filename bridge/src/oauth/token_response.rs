@@ -56,12 +56,6 @@ impl TokenResponse {
     }
 }
 
-/// How long before its end a token is refreshed (A14): a tenth of its lifetime, at most a minute.
-#[must_use]
-pub fn refresh_margin(lifetime: Duration) -> Duration {
-    (lifetime / 10).min(Duration::from_secs(60))
-}
-
 /// Judges the answer of a token endpoint (RFC 6749 §5.1, §5.2). Its words are kept without what was `sent`.
 pub fn judge(
     endpoint: &Endpoint,

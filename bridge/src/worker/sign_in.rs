@@ -135,7 +135,6 @@ impl Walk<'_> {
             code_challenge: code_challenge.to_owned(),
             resource: Some(attempt.discovered.resource.clone()),
             scope: attempt.scope.clone(),
-            extra: Vec::new(),
         };
         Ok(request.url(&self.rule)?)
     }

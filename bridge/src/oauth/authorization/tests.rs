@@ -17,7 +17,6 @@ fn request(endpoint: &str) -> AuthorizationRequest {
         code_challenge: "ch".to_owned(),
         resource: Some("https://mcp.example.com/mcp".to_owned()),
         scope: Some("a b".to_owned()),
-        extra: Vec::new(),
     }
 }
 
@@ -71,15 +70,6 @@ mod rfc6749_4_1_1 {
     fn resource_and_scope_are_left_out_where_there_are_none() {
         let bare = AuthorizationRequest { resource: None, scope: None, ..request("https://as.example.com/authorize") };
         assert!(!pairs(&bare).iter().any(|(name, _)| name == "resource" || name == "scope"));
-    }
-
-    #[test]
-    fn extra_parameters_join_but_never_replace() {
-        let mut request = request("https://as.example.com/authorize");
-        request.extra = vec![("prompt".to_owned(), "consent".to_owned()), ("state".to_owned(), "evil".to_owned())];
-        let found = pairs(&request);
-        assert_eq!(found.last().unwrap().0, "prompt");
-        assert_eq!(found.iter().filter(|(name, _)| name == "state").count(), 1);
     }
 }
 

@@ -132,11 +132,11 @@ mod rfc7591_3_2_1 {
     }
 
     #[test]
-    fn neither_secret_is_shown() {
+    fn the_secret_is_not_shown() {
         let client = registered(&json!({
             "client_id": "c", "client_secret": "hunter2", "registration_access_token": "hunter2"
         }));
-        assert!(client.registration_access_token.is_some());
+        assert!(client.client_secret.is_some());
         assert!(!format!("{client:?}").contains("hunter2"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{TokenError, TokenErrorCode, TokenResponse, TokenType, judge, refresh_margin};
+use super::{TokenError, TokenErrorCode, TokenResponse, TokenType, judge};
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::problem::Code;
 use crate::secret::{Secret, SentSecrets};
@@ -229,13 +229,6 @@ mod rfc6749_6 {
 
 mod a14 {
     use super::*;
-
-    #[test]
-    fn the_margin_is_a_tenth_and_at_most_a_minute() {
-        for (lifetime, margin) in [(3600, 60_000), (600, 60_000), (62, 6_200), (2, 200), (0, 0)] {
-            assert_eq!(refresh_margin(Duration::from_secs(lifetime)), Duration::from_millis(margin));
-        }
-    }
 
     #[test]
     fn the_end_is_counted_from_the_request() {
