@@ -333,6 +333,7 @@ impl CommonArgs {
         }
         let sign_in = SignInSettings {
             upstream,
+            state_dir_named: self.state.state_dir.is_some(),
             state_dir: self.state.dir()?,
             profile: self.state.profile()?.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()),
             scope: self.scope,

@@ -89,6 +89,13 @@ impl Problem {
         Problem { code, message: message.into(), url: None, hint: hint.into() }
     }
 
+    /// Puts the very command into the hint where it speaks of signing in.
+    #[must_use]
+    pub fn naming(mut self, login_command: &str) -> Self {
+        self.hint = self.hint.replace("mcp-bridge login URL", login_command);
+        self
+    }
+
     /// Says at which URL it happened.
     #[must_use]
     pub fn at(mut self, url: SafeUrl) -> Self {

@@ -41,6 +41,9 @@ pub struct SignInSettings {
     pub upstream: Url,
     /// Where credentials are kept.
     pub state_dir: PathBuf,
+    /// The person named that place, so that a command has to name it too.
+    #[serde(default)]
+    pub state_dir_named: bool,
     /// Which of several accounts for one upstream.
     pub profile: String,
     /// The scope to ask for instead of what the server names (A9).
@@ -60,6 +63,21 @@ pub struct SignInSettings {
     pub allow_http: bool,
     /// The verbosity of the sign-in process.
     pub log: LogSettings,
+}
+
+impl SignInSettings {
+    /// The command that signs in to the same server, as the same account, into the same store.
+    #[must_use]
+    pub fn login_command(&self) -> String {
+        let mut command = format!("mcp-bridge login {}", SafeUrl::new(&self.upstream));
+        if self.profile != DEFAULT_PROFILE {
+            command += &format!(" --profile {}", self.profile);
+        }
+        if self.state_dir_named {
+            command += &format!(" --state-dir '{}'", Untrusted::new(self.state_dir.display().to_string()));
+        }
+        command
+    }
 }
 
 /// The client identities that a person gave; several may be there, and A5 chooses. No secret: only where one is.

@@ -26,7 +26,7 @@ use crate::credentials::store::{Room, Store};
 use crate::http::{AddressGuard, Egress, is_proxied};
 use crate::oauth::endpoint::UrlRule;
 use crate::oauth::resource::ResourceIdentifier;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
 use crate::untrusted::Untrusted;
 
@@ -71,7 +71,10 @@ pub async fn run(job: &Job) -> Result<(), Problem> {
             Ok(())
         }
         Err(problem) => {
-            tracing::warn!("{problem} ({})", problem.hint);
+            match problem.code {
+                Code::SignInNeeded => tracing::debug!("{problem}"), // the bridge that asked knows what to do
+                _ => tracing::warn!("{problem} ({})", problem.hint),
+            }
             Err(problem)
         }
     }
@@ -94,6 +97,7 @@ pub async fn obtain(job: &Job, audience: &dyn Audience) -> Result<Obtained, Prob
     let walk = Walk { job, room: &room, lock: &lock, rule: url_rule(job) };
     let mut progress = Progress::begin(&room, &lock, job.settings.timeout)?;
     let result = walk.go(&mut progress, audience).await;
+    let result = result.map_err(|problem| problem.naming(&job.settings.login_command()));
     progress.end(&result);
     result
 }

@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+
 use super::failed;
+use crate::credentials::record::Record;
 use crate::credentials::store::{Room, Store};
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
@@ -51,6 +55,10 @@ async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Pr
     }
     loop {
         match worker::obtain(&job, &Terminal).await {
+            // What is stored may be good by its own account and unknown to the server.
+            Ok(Obtained::AlreadyThere) if job.refused.is_none() && !is_taken(&room, &job, headers.clone()).await? => {
+                job.refused = room.read()?.and_then(|record| Some(record.current_tokens()?.fingerprint()));
+            }
             Ok(Obtained::UnderWay) => wait_for_other(&room, &SafeUrl::new(&job.settings.upstream)).await?,
             Ok(obtained) => return Ok(Some(obtained)),
             // What is stored did not do: now the server is asked what it wants.
@@ -64,6 +72,18 @@ async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Pr
             Err(problem) => return Err(problem),
         }
     }
+}
+
+/// Whether the server takes the stored token.
+async fn is_taken(room: &Room, job: &Job, mut headers: HeaderMap) -> Result<bool, Problem> {
+    let record = room.read()?;
+    let Some(tokens) = record.as_ref().and_then(Record::current_tokens) else { return Ok(false) };
+    let Ok(mut authorization) = HeaderValue::from_str(&format!("Bearer {}", tokens.access_token.expose())) else {
+        return Ok(false);
+    };
+    authorization.set_sensitive(true);
+    headers.insert(AUTHORIZATION, authorization);
+    Ok(discovery::takes(&job.settings.upstream, headers).await)
 }
 
 /// A bridge has a sign-in open: its tab is as good as ours would be.

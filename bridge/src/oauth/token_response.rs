@@ -294,7 +294,7 @@ impl TokenError {
             TokenError::Refused { error: TokenErrorCode::InvalidScope, .. } => "choose another scope with `--scope`",
             TokenError::Refused { .. } => "run `mcp-bridge login URL` to sign in again",
             TokenError::Unavailable { .. } | TokenError::Status { .. } => {
-                "try again later; the sign-in that is stored was kept"
+                "try again later; the sign-in that is stored was kept; if it stays, `mcp-bridge login URL --force`"
             }
             _ => "ask the server's operator to correct the token endpoint; the sign-in that is stored was kept",
         }

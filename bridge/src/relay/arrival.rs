@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::Shared;
@@ -39,6 +39,8 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Arrival {
     state: watch::Sender<State>,
+    /// A request waits for the session.
+    wanted: Notify,
     handshake: Mutex<Handshake>,
 }
 
@@ -57,7 +59,7 @@ struct Handshake {
 
 impl Arrival {
     pub(super) fn new() -> Self {
-        Arrival { state: watch::Sender::new(State::NotAsked), handshake: Mutex::default() }
+        Arrival { state: watch::Sender::new(State::NotAsked), wanted: Notify::new(), handshake: Mutex::default() }
     }
 
     /// The state and its changes.
@@ -124,7 +126,7 @@ impl Shared {
             let now = state.borrow_and_update().clone(); // not borrowed on: to begin again changes it
             match now {
                 State::NotAsked | State::Arrived { .. } => return Ok(()),
-                State::UnderWay => {}
+                State::UnderWay => self.arrival.wanted.notify_one(),
                 State::Failed { problem, at } if at >= received || !may_begin => {
                     return Err(UpstreamError::Token(problem));
                 }
@@ -183,7 +185,9 @@ impl Shared {
                     let problem = error.problem(self.upstream.shown());
                     self.desk.has_trouble(&problem);
                     tracing::warn!("{problem} ({}); trying again in {} s", problem.hint, wait.as_secs_f32());
-                    tokio::time::sleep(wait).await;
+                    // A host that asks for something need not wait for the longer pauses.
+                    tokio::time::sleep(FIRST_WAIT).await;
+                    let _ = tokio::time::timeout(wait - FIRST_WAIT, self.arrival.wanted.notified()).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
                 Err(error) => break self.failed(error.problem(self.upstream.shown())),

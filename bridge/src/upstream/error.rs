@@ -137,7 +137,9 @@ impl UpstreamError {
             UpstreamError::StreamEnded => (Code::StreamBroken, "it is not known whether the request was carried out"),
             UpstreamError::TooLarge(_) => (Code::MessageTooLarge, "ask for less in one request"),
         };
-        Problem::new(code, format!("`{upstream}` {self}"), hint).at(upstream.clone())
+        Problem::new(code, format!("`{upstream}` {self}"), hint)
+            .at(upstream.clone())
+            .naming(&format!("mcp-bridge login {upstream}"))
     }
 }
 

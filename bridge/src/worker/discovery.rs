@@ -64,19 +64,30 @@ pub(super) async fn discover(
 /// # Errors
 /// Where it cannot be reached.
 pub async fn probe(upstream: &Url, headers: HeaderMap) -> Result<Option<Challenged>, Problem> {
-    let client = message_client(upstream)?;
+    let response = ping(upstream, headers).await?;
+    let challenge = challenge::bearer(response.headers().get_all(WWW_AUTHENTICATE));
+    let wanted = response.status() == StatusCode::UNAUTHORIZED || challenge.is_some();
+    Ok(wanted.then(|| Challenged::new(challenge, response.remote_addr().map(|peer| peer.ip()))))
+}
+
+/// Whether the upstream takes the token in these headers, as far as can be told: one that cannot be asked does not refuse.
+pub async fn takes(upstream: &Url, headers: HeaderMap) -> bool {
+    let status = ping(upstream, headers).await.map(|response| response.status());
+    // Some servers answer 500 to a token that they do not know.
+    !matches!(status, Ok(StatusCode::UNAUTHORIZED | StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// A message that every server may be asked, in no session.
+async fn ping(upstream: &Url, headers: HeaderMap) -> Result<reqwest::Response, Problem> {
     let ping = r#"{"jsonrpc":"2.0","id":"mcp-bridge","method":"ping"}"#;
-    let request = client
+    let request = message_client(upstream)?
         .post(upstream.clone())
         .headers(headers)
         .header(CONTENT_TYPE, "application/json")
         .header(ACCEPT, "application/json, text/event-stream")
         .timeout(PROBE)
         .body(ping);
-    let response = request.send().await.map_err(|error| classify(&error, upstream))?;
-    let challenge = challenge::bearer(response.headers().get_all(WWW_AUTHENTICATE));
-    let wanted = response.status() == StatusCode::UNAUTHORIZED || challenge.is_some();
-    Ok(wanted.then(|| Challenged::new(challenge, response.remote_addr().map(|peer| peer.ip()))))
+    Ok(request.send().await.map_err(|error| classify(&error, upstream))?)
 }
 
 /// The resource's metadata, where the challenge says or at the well-known places (A1); `None` where there is none.

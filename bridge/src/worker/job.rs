@@ -83,9 +83,9 @@ impl Job {
     #[must_use]
     pub fn rejected(&self, what: &str) -> Problem {
         let upstream = SafeUrl::new(&self.settings.upstream);
-        let hint = format!(
-            "ask the server's operator whether this account has access; `mcp-bridge login {upstream} --force` signs in anew"
-        );
+        let command = self.settings.login_command();
+        let hint =
+            format!("ask the server's operator whether this account has access; `{command} --force` signs in anew");
         Problem::new(Code::TokenRejected, format!("`{upstream}` rejects {what} (401)"), hint).at(upstream)
     }
 
@@ -93,7 +93,8 @@ impl Job {
     #[must_use]
     pub fn sign_in_needed(&self) -> Problem {
         let upstream = SafeUrl::new(&self.settings.upstream);
-        let (what, hint) = (format!("`{upstream}` asks for a sign-in"), format!("run `mcp-bridge login {upstream}`"));
+        let (what, hint) =
+            (format!("`{upstream}` asks for a sign-in"), format!("run `{}`", self.settings.login_command()));
         Problem::new(Code::SignInNeeded, what, hint).at(upstream)
     }
 

@@ -153,6 +153,7 @@ mod tests {
         let settings = SignInSettings {
             upstream: "https://mcp.example.com/mcp".parse().unwrap(),
             state_dir: PathBuf::new(),
+            state_dir_named: false,
             profile: String::new(),
             scope: None,
             client_name: String::new(),

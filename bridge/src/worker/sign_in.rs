@@ -267,7 +267,7 @@ impl Walk<'_> {
         Problem::new(
             Code::SignInTimedOut,
             format!("nobody finished the sign-in to `{upstream}` within {limit}"),
-            format!("run `mcp-bridge login {upstream}`; waiting requests will go through"),
+            format!("run `{}`; waiting requests will go through", self.job.settings.login_command()),
         )
         .at(upstream)
     }

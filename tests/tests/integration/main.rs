@@ -77,6 +77,13 @@ impl House {
         self.date_the_token(now + seconds, now + seconds + 3600);
     }
 
+    /// As if the server had issued none.
+    fn drop_the_refresh_token(&self) {
+        let mut record: Value = serde_json::from_slice(&fs::read(self.record()).unwrap()).unwrap();
+        record["issuers"][self.server.issuer()]["tokens"].as_object_mut().unwrap().remove("refresh_token");
+        fs::write(self.record(), record.to_string()).unwrap();
+    }
+
     fn date_the_token(&self, came: u64, ends: u64) {
         let mut record: Value = serde_json::from_slice(&fs::read(self.record()).unwrap()).unwrap();
         let tokens = &mut record["issuers"][self.server.issuer()]["tokens"];

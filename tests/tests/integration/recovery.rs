@@ -189,3 +189,44 @@ async fn a17_twenty_bridges_with_an_empty_state_folder_cost_one_tab_and_one_regi
     assert_eq!(house.cost(), (1, 1, 0, 0));
     assert_eq!(house.server.counts().authorizations, 1);
 }
+
+#[tokio::test]
+async fn a15_a_token_that_worked_in_an_earlier_bridge_is_not_taken_for_one_that_never_did() {
+    // No refresh token, and a server that has forgotten everything within minutes of the sign-in.
+    let house = House::new(MockServer::builder()).await;
+    let mut bridge = house.bridge().await;
+    assert!(bridge.call_tool("list_files", json!({})).await["result"].is_object());
+    bridge.end().await;
+    house.server.revoke_refresh_tokens();
+    house.server.revoke_access_tokens();
+    house.drop_the_refresh_token();
+    let mut again = house.bridge().await;
+    assert!(text(&again.call_tool("get_user_profile", json!({})).await).contains("alice"));
+    assert_eq!(house.browser.tabs_opened(), 2);
+}
+
+#[tokio::test]
+async fn a15_login_asks_the_server_before_it_says_that_one_is_signed_in() {
+    let house = House::new(MockServer::builder()).await;
+    house.bridge().await.end().await;
+    house.server.expire_access_tokens();
+    let url = house.server.mcp_url();
+    let login = || Options::new(&["login", &url], house.state.path()).browser(&house.browser).start();
+    let ended = login().end().await;
+    assert!(ended.status.success() && ended.stderr.contains("renewed"), "{}", ended.stderr);
+    assert!(login().end().await.stderr.contains("already signed in"));
+    assert_eq!(house.cost(), (1, 1, 1, 0));
+}
+
+#[tokio::test]
+async fn a17_a_hint_names_the_command_for_this_very_account_and_store() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridge = house.options().with(&["--profile", "work", "--sign-in-timeout", "1"]).start();
+    let response = bridge.call_tool("list_files", json!({})).await;
+    house.browser.next_tab().await;
+    let hint = response["error"]["data"]["hint"].as_str().unwrap();
+    let state = house.state.path().join("state");
+    let command =
+        format!("mcp-bridge login {} --profile work --state-dir '{}'", house.server.mcp_url(), state.display());
+    assert!(hint.contains(&command), "{hint}");
+}

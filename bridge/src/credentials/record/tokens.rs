@@ -45,6 +45,13 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// Tells this access token from others without showing it.
+    #[must_use]
+    pub fn access_fingerprint(&self) -> String {
+        let hash = digest::digest(&digest::SHA256, self.access_token.expose().as_bytes());
+        hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Tells these tokens from others without showing them: 16 hex digits of a SHA-256. A server may hand out the same
     /// access token again; then its times tell.
     #[must_use]

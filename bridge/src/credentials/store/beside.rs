@@ -9,6 +9,8 @@ use crate::credentials::lock::Lock;
 /// The folder of the server's last answers, and the file in it.
 const ANSWERS: &str = "answers";
 const LAST: &str = "last.json";
+/// The fingerprint of the token that the upstream took last, beside the answers.
+const ACCEPTED: &str = "accepted";
 /// The folder whose lock is the person's attention, beside all rooms.
 const TURN: &str = "turn";
 /// How long to wait for it at most; a sign-in may be given a day.
@@ -35,9 +37,29 @@ impl Room {
         Ok(())
     }
 
+    /// Notes the fingerprint of a token that the upstream has taken, unless another process writes here just now.
+    pub fn note_accepted(&self, fingerprint: &str) -> Result<(), StoreError> {
+        let folder = self.folder.join(ANSWERS);
+        file::private_folder(&folder).map_err(StoreError::Folder)?;
+        if let Some(_lock) = Lock::try_acquire(&folder).map_err(StoreError::Lock)? {
+            file::replace(&folder.join(ACCEPTED), fingerprint.as_bytes(), Durability::Kill)
+                .map_err(StoreError::Write)?;
+        }
+        Ok(())
+    }
+
+    /// The fingerprint of the token that the upstream took last.
+    #[must_use]
+    pub fn accepted(&self) -> Option<String> {
+        let noted = file::read(&self.folder.join(ANSWERS).join(ACCEPTED)).ok().flatten()?;
+        String::from_utf8(noted.to_vec()).ok()
+    }
+
     /// Removes the answers: another account may get others.
     pub(super) fn forget_answers(&self) -> Result<(), StoreError> {
-        file::remove(&self.folder.join(ANSWERS).join(LAST)).map_err(StoreError::Write)
+        let folder = self.folder.join(ANSWERS);
+        file::remove(&folder.join(ACCEPTED)).map_err(StoreError::Write)?;
+        file::remove(&folder.join(LAST)).map_err(StoreError::Write)
     }
 
     /// The person's attention: waits until no other sign-in of this state folder has a tab open. Falls free with its process.

@@ -35,7 +35,7 @@ impl Room {
         for path in paths {
             file::remove(&path).map_err(StoreError::Write)?;
         }
-        if self.folder.is_dir() && self.recall().is_some() {
+        if self.recall().is_some() || self.accepted().is_some() {
             self.forget_answers()?;
         }
         Ok(was_there)
