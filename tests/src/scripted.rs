@@ -40,6 +40,8 @@ pub enum Answer {
 pub struct Scripted {
     /// The MCP endpoint.
     pub url: String,
+    /// Scheme and address of it.
+    pub origin: String,
     log: watch::Receiver<Vec<Seen>>,
     /// How many answers are left open.
     open: watch::Sender<usize>,
@@ -106,12 +108,7 @@ impl Answer {
             "/.well-known/oauth-protected-resource/mcp" => {
                 Answer::json("200 OK", &json!({"resource": format!("{origin}/mcp"), "authorization_servers": [origin]}))
             }
-            "/.well-known/oauth-authorization-server" => Answer::json(
-                "200 OK",
-                &json!({"issuer": origin, "authorization_endpoint": format!("{origin}/authorize"),
-                    "token_endpoint": format!("{origin}/token"), "registration_endpoint": format!("{origin}/register"),
-                    "response_types_supported": ["code"], "code_challenge_methods_supported": ["S256"]}),
-            ),
+            "/.well-known/oauth-authorization-server" => Answer::json("200 OK", &server_metadata(&origin)),
             "/register" => {
                 let mut client = seen.json.clone();
                 client["client_id"] = "c".into();
@@ -154,7 +151,8 @@ impl Scripted {
     /// Where there is no free port.
     pub async fn start(script: impl FnMut(&Seen) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
+        let origin = format!("http://{}", listener.local_addr().expect("an address"));
+        let url = format!("{origin}/mcp");
         let (log, seen) = watch::channel(Vec::new());
         let open = watch::Sender::new(0);
         let script: Script = Arc::new(Mutex::new(script));
@@ -165,7 +163,7 @@ impl Scripted {
                 connections.spawn(serve(stream, script.clone(), log.clone(), counted.clone()));
             }
         });
-        Scripted { url, log: seen, open, task }
+        Scripted { url, origin, log: seen, open, task }
     }
 
     /// Everything that came.
@@ -187,9 +185,7 @@ impl Scripted {
         let found = tokio::time::timeout(PATIENCE, log.wait_for(|log| wanted(log))).await.is_ok();
         assert!(found, "not in {:#?}", self.log());
     }
-}
 
-impl Scripted {
     /// Waits until so many answers are left open by both sides.
     ///
     /// # Panics
@@ -205,6 +201,13 @@ impl Drop for Scripted {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Good metadata of an authorization server (RFC 8414 §2) at this origin.
+pub fn server_metadata(origin: &str) -> Value {
+    json!({"issuer": origin, "authorization_endpoint": format!("{origin}/authorize"),
+        "token_endpoint": format!("{origin}/token"), "registration_endpoint": format!("{origin}/register"),
+        "response_types_supported": ["code"], "code_challenge_methods_supported": ["S256"]})
 }
 
 /// A value that is there once.

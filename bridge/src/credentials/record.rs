@@ -3,7 +3,7 @@
 //! the disk. Must never know a file or a request; `credentials::store` writes it.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tokens;
 
 use std::collections::BTreeMap;

@@ -264,6 +264,7 @@ impl Room {
     }
 
     /// Takes the lock; `None` if somebody holds it. Needs [`Room::prepare`].
+    #[cfg(test)]
     pub fn try_lock(&self) -> Result<Option<Lock>, StoreError> {
         Lock::try_acquire(&self.folder).map_err(StoreError::Lock)
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use mcp_bridge_tests::PATIENCE;
 use mcp_bridge_tests::bridge::{Bridge, Options};
 use mcp_bridge_tests::browser::{Browser, client, visit};
-use mcp_bridge_tests::scripted::{Answer, Scripted};
+use mcp_bridge_tests::scripted::{Answer, Scripted, server_metadata};
 use mcp_mock_server::{Endpoint, MockServer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -40,7 +40,7 @@ impl Stage {
     }
 
     fn url(&self, path: &str) -> String {
-        self.server.url.replace("/mcp", path)
+        format!("{}{path}", self.server.origin)
     }
 
     /// From now on a request line, `GET /path`, is answered by this.
@@ -73,16 +73,8 @@ impl Stage {
 
     /// The same server is its own authorization server, with this in place of a good member of its metadata.
     fn publishes(&self, member: &str, value: Value) {
-        let issuer = self.url("");
-        self.is_protected_by(&issuer);
-        let mut document = json!({
-            "issuer": issuer,
-            "authorization_endpoint": self.url("/authorize"),
-            "token_endpoint": self.url("/token"),
-            "registration_endpoint": self.url("/register"),
-            "response_types_supported": ["code"],
-            "code_challenge_methods_supported": ["S256"],
-        });
+        self.is_protected_by(&self.server.origin);
+        let mut document = server_metadata(&self.server.origin);
         document[member] = value;
         self.answers("GET /.well-known/oauth-authorization-server", Answer::json("200 OK", &document));
     }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{Extra, Record, SET_ASIDE_KEPT, Source, Tokens, Unreadable};
 use crate::secret::Secret;
 
-fn tokens(obtained_at: u64, expires_at: Option<u64>) -> Tokens {
+/// The least that a token response leaves behind.
+pub(in crate::credentials) fn tokens(obtained_at: u64, expires_at: Option<u64>) -> Tokens {
     Tokens {
         resource: None,
         access_token: Secret::new("at-1"),

@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::fs;
 
 use super::super::file::{Durability, replace};
-use super::super::record::{Extra, Tokens};
+use super::super::record::tests::tokens;
 use super::super::sign_in::Phase;
 use super::*;
-use crate::secret::Secret;
 
 const RESOURCE: &str = "https://mcp.example/mcp";
 
@@ -45,19 +44,7 @@ impl Fixture {
 fn signed_in() -> Record {
     let mut record = Record::new(RESOURCE, "default");
     record.issuer = Some("https://as.example".to_owned());
-    record.issuer_mut("https://as.example").tokens = Some(Tokens {
-        resource: None,
-        access_token: Secret::new("at-1"),
-        token_type: "Bearer".to_owned(),
-        obtained_at: 1,
-        expires_at: None,
-        signed_in_at: 0,
-        refreshed: false,
-        refresh_token: Some(Secret::new("rt-1")),
-        scope: None,
-        token_endpoint: "https://as.example/token".to_owned(),
-        extra: Extra::default(),
-    });
+    record.issuer_mut("https://as.example").tokens = Some(tokens(1, None));
     record
 }
 
