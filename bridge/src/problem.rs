@@ -60,14 +60,6 @@ pub enum Code {
     Internal,
 }
 
-impl Code {
-    /// The name as it stands in `data.code`.
-    #[must_use]
-    pub fn as_str(self) -> String {
-        serde_json::to_value(self).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-    }
-}
-
 /// A problem, ready to be shown. Its texts are already safe: built from our words, [`SafeUrl`] and `Untrusted`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
@@ -110,6 +102,6 @@ mod tests {
 
     #[test]
     fn a_code_is_snake_case() {
-        assert_eq!(Code::SignInTimedOut.as_str(), "sign_in_timed_out");
+        assert_eq!(serde_json::to_value(Code::SignInTimedOut).unwrap(), "sign_in_timed_out");
     }
 }

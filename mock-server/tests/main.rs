@@ -1,5 +1,5 @@
 //! The server over real sockets: the honest walk, and each refusal by name.
-#![cfg(test)] // then helpers count as tests too, where unwrap is allowed
+#![cfg(test)] // then what the tests share counts as one too, where unwrap is allowed
 
 mod authorization;
 mod binary;

@@ -1,4 +1,5 @@
-//! The sign-in process that a bridge starts: its job comes on stdin, its outcome goes to the store.
+//! The sign-in process that a bridge starts: its job comes on stdin, its outcome goes to the store, and what the store cannot
+//! be told, to stdout.
 
 use std::io::Read;
 use std::process::ExitCode;

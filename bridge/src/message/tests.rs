@@ -1,3 +1,5 @@
+//! What is read of a message, what is refused, and that nothing else of it is touched.
+
 use super::*;
 
 fn invalid(line: &str) -> (i32, Option<String>) {

@@ -45,12 +45,6 @@ impl Scope {
         (!kept.is_empty()).then_some(Scope(kept))
     }
 
-    /// The tokens.
-    #[must_use]
-    pub fn tokens(&self) -> &[String] {
-        &self.0
-    }
-
     /// This scope with `offline_access` in it, if the authorization server's `scopes_supported` lists it (A8).
     #[must_use]
     pub fn with_offline_access(mut self, server_scopes: Option<&[String]>) -> Self {
@@ -154,7 +148,7 @@ mod tests {
         fn ten_thousand_scopes_of_a_server_are_cut() {
             let many: Vec<String> = (0..10_000).map(|n| format!("s{n}")).collect();
             let scope = Scope::from_server(many.iter().map(String::as_str)).unwrap();
-            assert_eq!(scope.tokens().len(), MAX_TOKENS);
+            assert_eq!(scope.0.len(), MAX_TOKENS);
             assert_eq!(Scope::from_server([&*"a".repeat(MAX_LENGTH + 1)]), None);
         }
     }

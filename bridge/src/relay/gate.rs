@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 /// Where a message waits.
 #[derive(Clone, Debug)]
-pub struct Gate(Option<watch::Receiver<()>>);
+pub struct Gate(watch::Receiver<()>);
 
 /// Keeps a gate shut while it lives.
 #[derive(Debug)]
@@ -14,25 +14,17 @@ pub struct Shut {
 }
 
 impl Gate {
-    /// A gate that is open.
-    #[must_use]
-    pub fn open() -> Self {
-        Gate(None)
-    }
-
     /// A gate that is shut until the [`Shut`] is dropped.
     #[must_use]
     pub fn shut() -> (Self, Shut) {
         let (sender, receiver) = watch::channel(());
-        (Gate(Some(receiver)), Shut { _sender: sender })
+        (Gate(receiver), Shut { _sender: sender })
     }
 
     /// Resolves once the gate is open.
     pub async fn pass(mut self) {
-        if let Some(receiver) = &mut self.0 {
-            // Nothing is ever sent: the only event is the sender's end.
-            while receiver.changed().await.is_ok() {}
-        }
+        // Nothing is ever sent: the only event is the sender's end.
+        while self.0.changed().await.is_ok() {}
     }
 }
 
@@ -50,6 +42,5 @@ mod tests {
         for waiter in waiters {
             waiter.await.unwrap();
         }
-        Gate::open().pass().await;
     }
 }

@@ -114,7 +114,7 @@ impl Shared {
         ticket.answer(message::result_response(ticket.id(), &placeholder::status_result(&text)).into()).await;
     }
 
-    /// Makes the host fetch a list again; nothing of ours but logs goes to it before it is initialized (H12).
+    /// Makes the host fetch a list again; nothing of ours but logs goes to it before it is initialized.
     async fn announce(&self, method: &str) {
         if let Some(notification) = recall::list_changed(method).filter(|_| self.arrival.is_host_initialized()) {
             let line = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{notification}\"}}");

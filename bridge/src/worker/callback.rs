@@ -64,12 +64,6 @@ impl Callback {
         Ok(format!("http://localhost:{}{PATH}", self.port))
     }
 
-    /// The port that is bound.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     /// The redirect URI: the address in digits, as `localhost` may lead to another listener (RFC 8252 §8.3).
     #[must_use]
     pub fn redirect_uri(&self) -> String {

@@ -27,7 +27,7 @@ struct Waiting {
 
 async fn waiting() -> Waiting {
     let callback = Callback::bind(None).await.unwrap();
-    let port = callback.port();
+    let port = callback.port;
     let expected = Expected {
         state: State(Secret::new("st")),
         issuer: "https://as.example.com".to_owned(),
@@ -86,15 +86,15 @@ mod rfc8252_7_3 {
     #[tokio::test]
     async fn the_redirect_uri_names_the_address_in_digits_and_the_bound_port() {
         let callback = Callback::bind(None).await.unwrap();
-        assert_ne!(callback.port(), 0);
-        assert_eq!(callback.redirect_uri(), format!("http://127.0.0.1:{}/callback", callback.port()));
+        assert_ne!(callback.port, 0);
+        assert_eq!(callback.redirect_uri(), format!("http://127.0.0.1:{}/callback", callback.port));
     }
 
     #[tokio::test]
     async fn a_given_port_is_bound_and_a_taken_one_is_named() {
-        let port = Callback::bind(None).await.unwrap().port();
+        let port = Callback::bind(None).await.unwrap().port;
         let first = Callback::bind(Some(port)).await.unwrap();
-        assert_eq!(first.port(), port);
+        assert_eq!(first.port, port);
         let error = Callback::bind(Some(port)).await.unwrap_err();
         assert!(matches!(error, CallbackError::PortTaken { port: taken } if taken == port));
         assert_eq!(error.code(), Code::CallbackPortTaken);
@@ -103,7 +103,7 @@ mod rfc8252_7_3 {
     #[tokio::test]
     async fn a_redirect_that_comes_before_the_wait_is_answered() {
         let callback = Callback::bind(None).await.unwrap();
-        let port = callback.port();
+        let port = callback.port;
         let mut early = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
         early.write_all(get(port, "/callback?x").as_bytes()).await.unwrap();
         let (query, reply) = callback.wait(|query| Some(query.to_owned())).await.unwrap();
