@@ -218,6 +218,7 @@ impl Relay {
                 self.probes.push(id.to_owned());
                 self.shared.spawn(shared.carry_discover(errand, ticket));
             }
+            "ping" | "logging/setLevel" => drop(self.shared.spawn(shared.carry_formality(errand, ticket))),
             _ if shared.asks_for_status(envelope) => drop(self.shared.spawn(shared.answer_status(ticket))),
             method => {
                 self.calls.send_replace(received);

@@ -68,6 +68,8 @@ pub struct Keeper {
     /// No refresh ahead of time before this instant: the last one failed.
     not_before: Mutex<Option<Instant>>,
     states: watch::Sender<SignInState>,
+    /// Somebody notes that a token was accepted.
+    note: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 /// A token in use.
@@ -98,6 +100,7 @@ impl Keeper {
             in_vain: Mutex::default(),
             not_before: Mutex::default(),
             states: watch::Sender::new(SignInState::None),
+            note: Mutex::default(),
         }
     }
 
@@ -117,6 +120,11 @@ impl Keeper {
     #[must_use]
     pub fn at_hand(&self) -> Option<HeaderValue> {
         self.lock_held().as_ref().map(|held| held.authorization.clone())
+    }
+
+    /// Forgets the token in memory; the store's is read for the next message.
+    pub fn forget_held(&self) {
+        *self.lock_held() = None;
     }
 
     /// The token in use, from memory or, the first time, from the store.
@@ -151,11 +159,20 @@ impl Keeper {
     fn is_accepted(&self, held: &Arc<Held>) {
         if !held.proven.swap(true, Ordering::Relaxed) {
             let (room, fingerprint) = (self.room.clone(), held.tokens.access_fingerprint());
-            tokio::task::spawn_blocking(move || {
+            let note = tokio::task::spawn_blocking(move || {
                 if let Err(error) = room.note_accepted(&fingerprint) {
                     tracing::debug!("{error}");
                 }
             });
+            *self.note.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+        }
+    }
+
+    /// Returns once what is to be noted is noted.
+    pub async fn noted(&self) {
+        let note = self.note.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(note) = note {
+            let _ = note.await;
         }
     }
 

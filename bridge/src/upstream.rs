@@ -82,6 +82,11 @@ impl Upstream {
         std::mem::take(&mut *self.lock_session())
     }
 
+    /// The end: nothing more is sent but the goodbye.
+    pub async fn end(&self) {
+        tokio::join!(self.end_session(self.session()), self.tokens.noted());
+    }
+
     /// Says goodbye to a session, if it has an id (H7). Whatever the server says to it changes nothing.
     pub async fn end_session(&self, session: Session) {
         let (Some(_), Ok(client)) = (&session.id, self.client()) else { return };
@@ -91,6 +96,11 @@ impl Upstream {
         if let Err(error) = goodbye.await {
             tracing::debug!("goodbye to the session: {}", classify(&error, &self.url));
         }
+    }
+
+    /// The next message asks the store for its token: somebody may have signed in elsewhere.
+    pub fn look_at_the_store_again(&self) {
+        self.tokens.forget_held();
     }
 
     /// Resolves at the next exchange that goes with a token and is not refused.

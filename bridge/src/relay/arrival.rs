@@ -21,6 +21,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How long a request waits for a server that is away (T7: a minute at most).
 const ABSENCE: Duration = Duration::from_secs(45);
+/// How long one handshake may take without a person being asked: a connection that died in sleep answers never.
+const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// Where the session stands.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ struct Handshake {
     /// `notifications/initialized`, once the host has sent it.
     initialized: Option<Bytes>,
     introduction: Arc<Introduction>,
+    /// The server has accepted it once; what follows are renewals.
+    accepted: bool,
     sessions: u64,
     /// Who sets the session up.
     under_way: Option<AbortHandle>,
@@ -65,6 +69,11 @@ impl Arrival {
     /// The state and its changes.
     pub(super) fn watch(&self) -> watch::Receiver<State> {
         self.state.subscribe()
+    }
+
+    /// Whether the host has asked for no session.
+    pub(super) fn is_not_asked(&self) -> bool {
+        matches!(*self.state.borrow(), State::NotAsked)
     }
 
     /// Whether the host has finished its side of the handshake.
@@ -110,6 +119,7 @@ impl Shared {
             }
             handshake.introduce(Introduction::default());
             (handshake.line, handshake.id, handshake.initialized) = (line, id.to_owned(), None);
+            handshake.accepted = false;
         }
         self.close_stream();
         let (shared, earlier) = (self.clone(), self.upstream.forget_session());
@@ -130,7 +140,7 @@ impl Shared {
                 State::Failed { problem, at } if at >= received || !may_begin => {
                     return Err(UpstreamError::Token(problem));
                 }
-                State::Failed { .. } => self.begin_again(|state| matches!(state, State::Failed { .. })),
+                State::Failed { .. } => self.try_again(),
             }
             // A sign-in may take its time; for a server that is away nobody waits for ever.
             let changed = tokio::time::timeout(ABSENCE, state.changed()).await;
@@ -156,6 +166,11 @@ impl Shared {
         self.begin_again(|state| matches!(state, State::Arrived { number, .. } if *number == lost));
     }
 
+    /// A way that failed is tried once more.
+    pub(super) fn try_again(self: &Arc<Self>) {
+        self.begin_again(|state| matches!(state, State::Failed { .. }));
+    }
+
     fn begin_again(self: &Arc<Self>, due: impl Fn(&State) -> bool) {
         let begins = self.arrival.state.send_if_modified(|state| {
             let due = due(state);
@@ -176,12 +191,12 @@ impl Shared {
     }
 
     async fn establish(self: Arc<Self>) {
-        let received = Instant::now();
         let mut wait = FIRST_WAIT;
         let state = loop {
-            match self.shake_hands(received).await {
+            // Each attempt counts as a message of its own: how the last one ended decides nothing for it.
+            match self.attempt(Instant::now()).await {
                 Ok(response) => break self.settle(response),
-                Err(error) if error.passes() => {
+                Err(error) if error.passes() || self.desk.has_promised() && error.may_pass() => {
                     let problem = error.problem(self.upstream.shown());
                     self.desk.has_trouble(&problem);
                     tracing::warn!("{problem} ({}); trying again in {} s", problem.hint, wait.as_secs_f32());
@@ -189,13 +204,27 @@ impl Shared {
                     tokio::time::sleep(FIRST_WAIT).await;
                     let _ = tokio::time::timeout(wait - FIRST_WAIT, self.arrival.wanted.notified()).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
+                    self.upstream.look_at_the_store_again();
                 }
                 Err(error) => break self.failed(error.problem(self.upstream.shown())),
             }
         };
         self.arrival.state.send_replace(state);
         // The host may have nothing to say for long; nobody is asked to sign in for that.
-        let _ = self.introduced((Purpose::Background, received)).await;
+        let _ = self.introduced((Purpose::Background, Instant::now())).await;
+        self.make_good();
+    }
+
+    /// One handshake, bounded in time as long as no person is asked to sign in for it.
+    async fn attempt(self: &Arc<Self>, received: Instant) -> Result<Bytes, UpstreamError> {
+        let mut handshake = std::pin::pin!(self.shake_hands(received));
+        loop {
+            match tokio::time::timeout(ATTEMPT, &mut handshake).await {
+                Ok(outcome) => return outcome,
+                Err(_) if self.desk.standing().sign_in.is_some() => {}
+                Err(_) => return Err(UpstreamError::Token(mute(self.upstream.shown().as_str()))),
+            }
+        }
     }
 
     async fn shake_hands(self: &Arc<Self>, received: Instant) -> Result<Bytes, UpstreamError> {
@@ -231,10 +260,12 @@ impl Shared {
         if let Some(problem) = promised.filter(|_| self.desk.has_promised()) {
             return self.failed(problem);
         }
-        if refused && self.desk.has_promised() {
+        let mut handshake = self.arrival.lock();
+        if refused && (handshake.accepted || self.desk.has_promised()) {
+            drop(handshake);
             return self.failed(refused_handshake(self.upstream.shown().as_str()));
         }
-        let mut handshake = self.arrival.lock();
+        handshake.accepted = !refused;
         if let Some(line) = handshake.initialized.clone().filter(|_| !refused) {
             handshake.introduce(Introduction::due(line));
         }
@@ -254,5 +285,13 @@ fn refused_handshake(upstream: &str) -> Problem {
         Code::NotAnMcpServer,
         format!("`{upstream}` refused the handshake that the host was promised"),
         "restart this server in the host",
+    )
+}
+
+fn mute(upstream: &str) -> Problem {
+    Problem::new(
+        Code::TimedOut,
+        format!("`{upstream}` has not answered the handshake within {} s", ATTEMPT.as_secs()),
+        "it is tried again by itself; if it stays, ask the server's operator",
     )
 }

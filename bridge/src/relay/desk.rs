@@ -1,6 +1,7 @@
 //! What is known at the desk where a host is received: who it is, what it was promised, what the server answered last, and
 //! how things stand now.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 use super::backlog::Backlog;
 use super::patience::Limits;
 use super::placeholder::{self, InitializeParams, REVISIONS, Standing};
-use super::recall::{Initialized, Memory, Recalled};
+use super::recall::{self, Initialized, Memory, Recalled};
 use crate::message::{self, Envelope};
 use crate::problem::{Code, Problem};
 use crate::settings::Patience;
@@ -48,6 +49,8 @@ struct Facts {
     standing: Standing,
     trouble: Option<Problem>,
     recalled: Option<Recalled>,
+    /// What the host was given in the place of each list, until it is made good.
+    owed: BTreeMap<&'static str, Value>,
 }
 
 impl Desk {
@@ -59,6 +62,7 @@ impl Desk {
             standing: Standing { upstream, ..Standing::default() },
             trouble: None,
             recalled: None,
+            owed: BTreeMap::new(),
         };
         let (promised, offered) = (AtomicBool::new(false), AtomicBool::new(false));
         Desk { patience, memory, to_keep: Arc::default(), backlog, facts: Mutex::new(facts), promised, offered }
@@ -70,6 +74,7 @@ impl Desk {
         facts.limits = Limits::of(self.patience, Some(params.client_info.name.as_str()));
         facts.asked.clone_from(&params.protocol_version);
         facts.url_elicitation = params.capabilities.elicitation.url.is_some();
+        facts.owed.clear();
         self.promised.store(false, Ordering::Relaxed);
     }
 
@@ -149,26 +154,38 @@ impl Desk {
         placeholder::initialize(&facts.asked, recalled.initialize.as_ref(), &facts.standing)
     }
 
-    /// A list in the server's place.
+    /// A list in the server's place. It is owed from now on.
     pub(super) fn stand_in(&self, method: &str) -> Value {
-        match self.recalled().lists.get(method) {
+        let given = match self.recalled().lists.get(method) {
             Some(known) => placeholder::first_page(known),
             None => {
                 self.offered.fetch_or(method == "tools/list", Ordering::Relaxed);
                 placeholder::list(method, &self.standing())
             }
+        };
+        if let Some(list) = recall::LISTS.into_iter().find(|list| *list == method) {
+            self.lock().owed.insert(list, given.clone());
         }
+        given
     }
 
-    /// The server has answered a list. False if it is what the host was given in its place.
-    pub(super) fn remember(&self, method: &str, response: &[u8], given: Option<&Value>) -> bool {
-        let Ok(envelope) = Envelope::parse(response) else { return false };
-        let Some(result) = envelope.result else { return false };
+    /// The lists that are owed.
+    pub(super) fn all_owed(&self) -> Vec<&'static str> {
+        self.lock().owed.keys().copied().collect()
+    }
+
+    /// A list is owed no longer: what the host was given in its place, if anything.
+    pub(super) fn owed(&self, method: &str) -> Option<Value> {
+        self.lock().owed.remove(method)
+    }
+
+    /// The server has answered a list.
+    pub(super) fn remember(&self, method: &str, response: &[u8]) {
+        let Some(result) = Envelope::parse(response).ok().and_then(|envelope| envelope.result) else { return };
         self.keep(|recalled| {
             let old = recalled.lists.insert(method.to_owned(), result.to_owned());
             old.is_none_or(|old| old.get() != result.get())
         });
-        given.is_none_or(|given| serde_json::from_str::<Value>(result.get()).ok().as_ref() != Some(given))
     }
 
     /// What the host is told where the server refuses what we promised: as a server would that had nothing to offer.
@@ -176,9 +193,15 @@ impl Desk {
         if !self.has_promised() {
             return response;
         }
-        let method = Envelope::parse(request).ok().and_then(|envelope| envelope.method.map(|m| m.into_owned()));
-        let instead = method.as_deref().and_then(placeholder::without_capability);
-        match instead {
+        match Envelope::parse(request).ok().and_then(|envelope| envelope.method) {
+            Some(method) => self.made_up_for(&method, response, id),
+            None => response,
+        }
+    }
+
+    /// The same, for a request of this method.
+    pub(super) fn made_up_for(&self, method: &str, response: Bytes, id: &str) -> Bytes {
+        match placeholder::without_capability(method).filter(|_| self.has_promised()) {
             Some(result) if is_method_not_found(&response) => message::result_response(id, &result).into(),
             _ => response,
         }

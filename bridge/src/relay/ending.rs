@@ -73,6 +73,6 @@ impl Shared {
             drop(self); // nobody can say anything any more
             written.wait().await;
         };
-        tokio::join!(last_lines, upstream.end_session(upstream.session()));
+        tokio::join!(last_lines, upstream.end());
     }
 }

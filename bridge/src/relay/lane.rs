@@ -44,7 +44,11 @@ pub(super) async fn take_turns(shared: Arc<Shared>, mut turns: mpsc::UnboundedRe
         }
         let outcome = match what {
             // What does not come through now is said before the next call.
-            What::Introduction => shared.introduced((Purpose::Background, received)).await.or(Ok(())),
+            What::Introduction => {
+                let said = shared.introduced((Purpose::Background, received)).await;
+                shared.make_good();
+                said.or(Ok(()))
+            }
             What::Notification(message) => shared.deliver_in_time(message, received).await,
             What::Response(message) => shared.deliver(message, (Purpose::Call, received)).await,
         };

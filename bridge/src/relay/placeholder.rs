@@ -90,6 +90,14 @@ pub fn initialize(asked: &str, recalled: Option<&Initialized>, standing: &Standi
         if known.asked != asked {
             result["protocolVersion"] = promised(asked).into();
         }
+        // What is listed until the server is there may have changed by then.
+        for kind in ["tools", "resources", "prompts"] {
+            if let Some(capability) =
+                result.pointer_mut(&format!("/capabilities/{kind}")).and_then(Value::as_object_mut)
+            {
+                capability.insert("listChanged".into(), true.into());
+            }
+        }
         result.is_object().then_some(result)
     });
     known.unwrap_or_else(|| {

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Shared;
 use super::arrival::State;
@@ -15,7 +16,12 @@ use super::in_flight::Ticket;
 use super::placeholder::{self, STATUS_TOOL};
 use super::recall;
 use crate::message::{self, Envelope};
+use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
+use crate::upstream::exchange::Reply;
+
+/// How long a request waits whose answer says nothing, where the host goes on without the server.
+const FORMALITY: Duration = Duration::from_secs(2);
 
 impl Shared {
     /// Answers `initialize`: with the server's own answer, with its error, or in time in its place.
@@ -27,7 +33,12 @@ impl Shared {
             settled.map(|state| state.clone()).unwrap_or(State::NotAsked)
         };
         match in_time(settled, limit).await {
-            Some(State::Arrived { response, .. }) => ticket.answer(response).await,
+            Some(State::Arrived { response, .. }) => {
+                // The response may be to a later `initialize`, which took this one's place.
+                let own = Envelope::parse(&response).ok().filter(|envelope| envelope.id != Some(ticket.id()));
+                let own = own.map(|envelope| Bytes::from(envelope.with_id(&response, ticket.id())));
+                ticket.answer(own.unwrap_or(response)).await;
+            }
             Some(State::Failed { problem, .. }) => {
                 ticket.answer(message::problem_response(ticket.id(), &problem).into()).await;
             }
@@ -45,13 +56,16 @@ impl Shared {
         let line = errand.line.clone();
         let streaming = AtomicBool::new(false);
         let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &streaming));
+        // Who has not asked for a session is not at its start, or of another era.
+        let limit = self.desk.limits().lists.filter(|_| !self.arrival.is_not_asked());
         let outcome = tokio::select! {
-            outcome = in_time(&mut exchange, self.desk.limits().lists) => outcome,
+            outcome = in_time(&mut exchange, limit) => outcome,
             () = over => return,
         };
         match outcome {
             Some(Ok((response, rest))) => {
-                self.desk.remember(&method, &response, None);
+                self.desk.remember(&method, &response);
+                self.desk.owed(&method);
                 ticket.answer(self.desk.made_up(&line, response, ticket.id())).await;
                 let _ = self.read_to_the_end(rest).await;
             }
@@ -59,10 +73,80 @@ impl Shared {
             None => {
                 let given = self.desk.stand_in(&method);
                 ticket.answer(message::result_response(ticket.id(), &given).into()).await;
-                if let Ok((response, rest)) = exchange.await {
-                    if self.desk.remember(&method, &response, Some(&given)) {
-                        self.announce(&method).await;
-                    }
+                if self.session_number().is_none() {
+                    // Asked once, when the session is there, however often the host asks until then.
+                    return self.make_good();
+                }
+                let outcome = exchange.await;
+                self.is_made_good(&method, outcome).await;
+            }
+        }
+    }
+
+    /// Fetches each list that the host was given in the server's place, once both sides are there.
+    pub(super) fn make_good(self: &Arc<Self>) {
+        if self.session_number().is_none() || !self.arrival.is_host_initialized() {
+            return;
+        }
+        for method in self.desk.all_owed() {
+            let shared = self.clone();
+            self.spawn(async move {
+                let id = format!("\"mcp-bridge-{method}\"");
+                let line = Bytes::from(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\"}}"));
+                let errand = Errand { line, received: Instant::now(), may_begin: false, purpose: Purpose::Call };
+                let outcome = shared.exchange(errand, &id, &AtomicBool::new(false)).await;
+                shared.is_made_good(method, outcome).await;
+            });
+        }
+    }
+
+    /// The host is to fetch a list again where the server says something else than the host was told, or cannot say.
+    async fn is_made_good(&self, method: &str, outcome: Result<(Bytes, Reply), UpstreamError>) {
+        let Some(given) = self.desk.owed(method) else { return };
+        match outcome {
+            Ok((response, rest)) => {
+                self.desk.remember(method, &response);
+                let response = self.desk.made_up_for(method, response, "0");
+                if !is_result(&response, &given) {
+                    self.announce(method).await;
+                }
+                let _ = self.read_to_the_end(rest).await;
+            }
+            Err(error) => {
+                tracing::warn!("{method}: {}", error.problem(self.upstream.shown()));
+                self.announce(method).await;
+            }
+        }
+    }
+
+    /// Carries a request that only wants a sign of life, or sets what can be set later. Hosts send it of themselves, so
+    /// within a session it asks nobody to sign in, and a host that goes on without the server is answered soon.
+    pub(super) async fn carry_formality(self: Arc<Self>, mut errand: Errand, mut ticket: Ticket) {
+        errand.may_begin = false;
+        if !self.arrival.is_not_asked() {
+            errand.purpose = Purpose::Background;
+        }
+        let over = ticket.over();
+        let line = errand.line.clone();
+        let streaming = AtomicBool::new(false);
+        let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &streaming));
+        let limit = self.desk.has_promised().then_some(FORMALITY);
+        let outcome = tokio::select! {
+            outcome = in_time(&mut exchange, limit) => outcome,
+            () = over => return,
+        };
+        match outcome {
+            Some(Ok((response, rest))) => {
+                ticket.answer(self.desk.made_up(&line, response, ticket.id())).await;
+                let _ = self.read_to_the_end(rest).await;
+            }
+            Some(Err(error)) if error.needs_sign_in() => {
+                ticket.answer(message::result_response(ticket.id(), &serde_json::json!({})).into()).await;
+            }
+            Some(Err(error)) => self.answer_error(&ticket, error).await,
+            None => {
+                ticket.answer(message::result_response(ticket.id(), &serde_json::json!({})).into()).await;
+                if let Ok((_, rest)) = exchange.await {
                     let _ = self.read_to_the_end(rest).await;
                 }
             }
@@ -101,15 +185,20 @@ impl Shared {
         envelope.is("tools/call") && self.desk.has_offered() && params.is_some_and(|params| params.name == STATUS_TOOL)
     }
 
-    /// Answers a call of the stand-in tool: how it stands now.
+    /// Answers a call of the stand-in tool: how it stands now. It may be all that the host can call, so it tries again
+    /// what failed.
     pub(super) async fn answer_status(self: Arc<Self>, ticket: Ticket) {
         let standing = self.desk.standing();
-        let text = match &*self.arrival.watch().borrow() {
+        let state = self.arrival.watch().borrow().clone();
+        let text = match state {
             State::Arrived { .. } | State::NotAsked => {
                 format!("{} is connected: list the tools again to see its own", standing.upstream)
             }
             State::UnderWay => standing.sentence(),
-            State::Failed { problem, .. } => format!("{problem} ({})", problem.hint),
+            State::Failed { problem, .. } => {
+                self.try_again();
+                format!("{problem} ({}). It is tried once more now: call this tool again to see", problem.hint)
+            }
         };
         ticket.answer(message::result_response(ticket.id(), &placeholder::status_result(&text)).into()).await;
     }
@@ -126,6 +215,12 @@ impl Shared {
 /// What the upstream's door said without a token: no answer to the probe itself.
 fn is_about_the_sign_in(error: &UpstreamError) -> bool {
     matches!(error, UpstreamError::Token(_))
+}
+
+/// Whether a response has exactly this result.
+fn is_result(response: &[u8], given: &Value) -> bool {
+    let result = Envelope::parse(response).ok().and_then(|envelope| envelope.result);
+    result.is_some_and(|result| serde_json::from_str::<Value>(result.get()).is_ok_and(|result| result == *given))
 }
 
 async fn in_time<T>(future: impl Future<Output = T>, limit: Option<Duration>) -> Option<T> {

@@ -91,6 +91,13 @@ impl UpstreamError {
         }
     }
 
+    /// Whether it may be another answer later, as from a server that is being deployed: worth waiting for where the host
+    /// has an answer already.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, UpstreamError::Status { status, .. } if status.is_server_error() || *status == StatusCode::NOT_FOUND)
+    }
+
     /// Whether no token could be had, or none is accepted.
     #[must_use]
     pub fn is_about_the_token(&self) -> bool {

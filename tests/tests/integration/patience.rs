@@ -222,3 +222,71 @@ async fn t6_a_session_that_the_server_has_forgotten_is_begun_anew_and_the_host_n
         .count();
     assert_eq!((begun, house.browser.tabs_opened()), (2, 1), "one new session for all");
 }
+
+#[tokio::test]
+async fn a17_a_ping_is_answered_while_a_person_signs_in_and_opens_no_tab_afterwards() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridge = house.options().with(&["--patience", "1"]).start();
+    bridge.initialize().await;
+    let tab = house.browser.next_tab().await;
+    assert_eq!(bridge.request("ping", json!({})).await["result"], json!({}));
+    assert_eq!(bridge.request("logging/setLevel", json!({"level": "error"})).await["result"], json!({}));
+    tab.follow().await;
+    assert!(bridge.call_tool("list_files", json!({})).await["result"].is_object());
+    house.server.revoke_refresh_tokens();
+    house.server.revoke_access_tokens();
+    assert_eq!(bridge.request("ping", json!({})).await["result"], json!({}));
+    assert_eq!(house.browser.tabs_opened(), 1);
+}
+
+#[tokio::test]
+async fn a17_a_list_that_is_asked_for_often_during_the_sign_in_is_fetched_once_and_announced_once() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridge = house.options().with(&["--patience", "1"]).start();
+    bridge.initialize().await;
+    let tab = house.browser.next_tab().await;
+    let mut asked = Vec::new();
+    for _ in 0..10 {
+        asked.push(bridge.send_request("tools/list", json!({})).await);
+    }
+    for id in asked {
+        assert_eq!(bridge.response(id).await["result"]["tools"][0]["name"], "mcp_bridge_status");
+    }
+    tab.follow().await;
+    notification(&mut bridge, "notifications/tools/list_changed").await;
+    assert!(bridge.call_tool("list_files", json!({})).await["result"].is_object());
+    let announced = bridge.others.iter().filter(|message| message["method"] == "notifications/tools/list_changed");
+    assert_eq!(announced.count(), 0, "no second time");
+    let lists =
+        house.server.log().iter().filter(|seen| String::from_utf8_lossy(&seen.body).contains("tools/list")).count();
+    assert_eq!(lists, 1);
+}
+
+#[tokio::test]
+async fn a17_a_host_that_has_only_the_status_tool_gets_a_second_sign_in_by_calling_it() {
+    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut bridge = house.options().with(&["--patience", "1", "--sign-in-timeout", "3"]).start();
+    bridge.initialize().await;
+    let tab = house.browser.next_tab().await;
+    assert_eq!(tools(&mut bridge).await, ["mcp_bridge_status"]);
+    let mut said = String::new();
+    while !said.contains("tried once more") {
+        said = text(&bridge.call_tool("mcp_bridge_status", json!({})).await).to_owned();
+        tokio::task::yield_now().await;
+    }
+    drop(tab);
+    house.browser.next_tab().await.follow().await;
+    notification(&mut bridge, "notifications/tools/list_changed").await;
+    assert!(tools(&mut bridge).await.contains(&"get_weather".to_owned()));
+}
+
+#[tokio::test]
+async fn h8_two_handshakes_under_way_are_both_answered_under_their_own_ids() {
+    let server = MockServer::builder().protected(false).initialize_delay(std::time::Duration::from_millis(300));
+    let server = server.start().await.unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let mut bridge = Options::to(&server.mcp_url(), state.path()).with(&["--patience", "0"]).start();
+    let (first, second) = (bridge.send_initialize().await, bridge.send_initialize().await);
+    assert!(bridge.response(first).await["result"].is_object());
+    assert!(bridge.response(second).await["result"].is_object());
+}
