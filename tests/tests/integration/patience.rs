@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use mcp_bridge_tests::bridge::{Bridge, Options};
+use mcp_bridge_tests::browser::Browser;
 use mcp_mock_server::{Endpoint, MockServer, MockServerBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -289,4 +290,32 @@ async fn h8_two_handshakes_under_way_are_both_answered_under_their_own_ids() {
     let (first, second) = (bridge.send_initialize().await, bridge.send_initialize().await);
     assert!(bridge.response(first).await["result"].is_object());
     assert!(bridge.response(second).await["result"].is_object());
+}
+
+#[tokio::test]
+async fn a17_an_authorization_server_that_is_away_at_the_start_is_asked_again_when_it_is_back() {
+    let (for_issuer, for_resource) = (free_address().await, free_address().await);
+    let issuing =
+        || MockServer::builder().listen(for_issuer).also_issues_for(format!("http://{for_resource}/mcp")).start();
+    let issuer = issuing().await.unwrap();
+    let resource = MockServer::builder().listen(for_resource).authorization_server(issuer.issuer()).trusts(&issuer);
+    let server = resource.start().await.unwrap();
+    let house = House { server, browser: Browser::obliging().await, state: tempfile::tempdir().unwrap() };
+    house.bridge().await.end().await;
+    let path = house.record();
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let tokens = &mut record["issuers"][issuer.issuer()]["tokens"];
+    (tokens["obtained_at"], tokens["signed_in_at"]) = ((now - 7200).into(), (now - 7200).into());
+    tokens["expires_at"] = (now - 3600).into();
+    std::fs::write(&path, record.to_string()).unwrap();
+    issuer.stop().await;
+
+    let mut bridge = house.options().with(&["--patience", "1"]).start();
+    assert!(bridge.initialize().await["result"].is_object());
+    let issuer = issuing().await.unwrap();
+    let response = bridge.call_tool("list_files", json!({})).await;
+    // It remembers nothing, and the server does not know its new keys: what counts is that it was asked.
+    assert_ne!(response["error"]["data"]["code"], "connection_refused", "{response}");
+    assert!(issuer.count(Endpoint::Token) > 0, "{response}");
 }
