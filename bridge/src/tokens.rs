@@ -189,6 +189,7 @@ impl Keeper {
         let stored = self.reload()?;
         if let Some(held) = &stored
             && used.as_ref().is_none_or(|used| used.tokens != held.tokens)
+            && job.is_covered_by(&held.tokens)
             && !held.tokens.needs_refresh(unix_now())
         {
             return Ok(held.clone());

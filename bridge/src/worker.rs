@@ -95,7 +95,7 @@ pub async fn obtain(job: &Job, audience: &dyn Audience) -> Result<Obtained, Prob
         return Ok(Obtained::UnderWay); // whoever waits has seen how it ended
     }
     let walk = Walk { job, room: &room, lock: &lock, rule: url_rule(job) };
-    let mut progress = Progress::begin(&room, &lock, job.settings.timeout)?;
+    let mut progress = Progress::begin(&room, &lock, job)?;
     let result = walk.go(&mut progress, audience).await;
     let result = result.map_err(|problem| problem.naming(&job.settings.login_command()));
     progress.end(&result);

@@ -33,6 +33,9 @@ pub struct SignIn {
     pub in_browser: bool,
     /// Where it stands.
     pub state: Phase,
+    /// What it is for.
+    #[serde(default)]
+    pub aim: Aim,
     /// How it ended; none while it goes on or if its worker died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -50,6 +53,19 @@ pub enum Phase {
     Exchanging,
     /// A refresh token is exchanged; no person is needed.
     Refreshing,
+}
+
+/// What an attempt is for: how it ends says nothing to those who want something else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// Any token: by a refresh, or else by a sign-in.
+    #[default]
+    Token,
+    /// A sign-in, whether or not a refresh would do.
+    SignIn,
+    /// A sign-in for this further scope.
+    Scope(String),
 }
 
 /// How a sign-in ended.
@@ -75,6 +91,7 @@ impl SignIn {
             authorization_url: None,
             in_browser: false,
             state,
+            aim: Aim::default(),
             outcome: None,
         }
     }
@@ -98,6 +115,7 @@ impl fmt::Debug for SignIn {
             .field("expires_at", &self.expires_at)
             .field("authorization_url", &self.authorization_url.as_deref().map(SafeUrl::from_text))
             .field("state", &self.state)
+            .field("aim", &self.aim)
             .field("outcome", &self.outcome)
             .finish_non_exhaustive()
     }

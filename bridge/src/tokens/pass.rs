@@ -135,20 +135,23 @@ impl Pass<'_> {
 
     /// Signs in for what was granted and what is demanded; stops where that cannot help (A16).
     async fn step_up(&mut self, challenge: BearerChallenge, peer: Option<SocketAddr>) -> Result<Verdict, Problem> {
-        let granted = self.used.as_ref().and_then(|held| held.tokens.scope.as_deref());
-        let wanted = step_up::union(granted, challenge.scope.as_deref().unwrap_or_default());
+        let demanded = step_up::in_order(challenge.scope.as_deref().unwrap_or_default());
         let refused = self.insufficient_scope(&challenge);
-        let may = !self.keeper.fixed && self.used.is_some() && self.purpose == Purpose::Call;
-        let Some(wanted) = wanted.filter(|_| may && self.authorizations < step_up::MAX_AUTHORIZATIONS - 1) else {
+        // Where it was granted already, another sign-in could bring nothing new.
+        let lacks = self.used.as_ref().is_some_and(|held| !held.tokens.has_scope(&demanded));
+        let may = !self.keeper.fixed && lacks && self.purpose == Purpose::Call;
+        if !may || self.authorizations >= step_up::MAX_AUTHORIZATIONS - 1 {
             return Err(refused);
-        };
-        let asked_before = self.stepped_up.replace(wanted.clone());
-        if self.keeper.is_in_vain(&wanted, asked_before.as_ref() == Some(&wanted)) {
+        }
+        let asked_before = self.stepped_up.replace(demanded.clone());
+        let in_vain = self.keeper.is_in_vain(&demanded, asked_before.as_ref() == Some(&demanded));
+        // Somebody may have signed in for it since, at a terminal say.
+        if in_vain && !self.keeper.reload()?.is_some_and(|held| held.tokens.has_scope(&demanded)) {
             return Err(refused);
         }
         self.authorizations += 1;
         let mut job = self.keeper.job(self.purpose);
-        let challenge = BearerChallenge { scope: Some(wanted), ..challenge };
+        let challenge = BearerChallenge { scope: Some(demanded), ..challenge };
         job.challenge = Some(Challenged::new(Some(challenge), peer.map(|peer| peer.ip())));
         (job.skip_refresh, job.step_up) = (true, true);
         self.used = Some(self.keeper.obtain(self.used.take(), job, self.arrived).await?);

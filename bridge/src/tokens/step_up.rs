@@ -14,7 +14,7 @@ const IN_VAIN: Duration = Duration::from_secs(300);
 pub(super) struct InVain(Vec<(String, Instant)>);
 
 impl InVain {
-    /// Notes that a token for this scope was refused for it.
+    /// Notes that a token from an authorization for this scope was refused for it.
     pub(super) fn note(&mut self, scope: &str) {
         self.forget_old();
         self.0.push((scope.to_owned(), Instant::now()));
@@ -31,15 +31,10 @@ impl InVain {
     }
 }
 
-/// The scope to ask for: granted and demanded, each token once. `None` where everything demanded was granted already, so
-/// that another sign-in could bring nothing new.
-pub(super) fn union(granted: Option<&str>, demanded: &str) -> Option<String> {
-    let granted: BTreeSet<&str> = granted.unwrap_or_default().split_ascii_whitespace().collect();
-    let demanded: BTreeSet<&str> = demanded.split_ascii_whitespace().collect();
-    if demanded.is_subset(&granted) {
-        return None;
-    }
-    Some(granted.union(&demanded).copied().collect::<Vec<_>>().join(" "))
+/// A scope as it is compared and remembered: each token once, in order.
+pub(super) fn in_order(scope: &str) -> String {
+    let tokens: BTreeSet<&str> = scope.split_ascii_whitespace().collect();
+    tokens.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -47,17 +42,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a16_the_union_of_granted_and_demanded_is_asked_for() {
-        let table = [
-            (Some("a b"), "c", Some("a b c")),
-            (Some("b a"), "a c", Some("a b c")),
-            (None, "x", Some("x")),
-            (Some("a b"), "b", None),
-            (Some("a"), " ", None),
-        ];
-        for (granted, demanded, expected) in table {
-            assert_eq!(union(granted, demanded).as_deref(), expected, "{granted:?} {demanded:?}");
-        }
+    fn a16_a_scope_is_the_same_however_it_is_written() {
+        assert_eq!(in_order(" c a  b a"), "a b c");
+        assert_eq!(in_order(" "), "");
     }
 
     #[test]

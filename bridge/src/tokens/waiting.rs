@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::credentials::record::Record;
 use crate::credentials::sign_in::{Outcome, SignIn};
 use crate::credentials::store::Room;
 use crate::problem::{Code, Problem};
@@ -127,6 +128,8 @@ fn verdict(room: &Room, sign_in: &SignIn, job: &Job, is_ours: bool) -> Result<At
     match &sign_in.outcome {
         None => Ok(Attempt::Running),
         Some(Outcome::Done) if news(room, job)? => Ok(Attempt::Succeeded),
+        // The server granted less than the person signed in for: there is no more to be had.
+        Some(Outcome::Done) if job.demanded().is_some() && sign_in.aim == job.aim() => Ok(Attempt::Succeeded),
         Some(Outcome::Done) => Ok(Attempt::NotForUs),
         Some(Outcome::Failed(problem)) => match problem.code {
             Code::SignInNeeded if job.interactive => Ok(Attempt::NotForUs),
@@ -139,7 +142,8 @@ fn verdict(room: &Room, sign_in: &SignIn, job: &Job, is_ours: bool) -> Result<At
 
 fn news(room: &Room, job: &Job) -> Result<bool, Problem> {
     let record = room.read()?;
-    Ok(record.and_then(|record| record.current_tokens().map(|tokens| job.is_news(tokens))).unwrap_or_default())
+    let tokens = record.as_ref().and_then(Record::current_tokens);
+    Ok(tokens.is_some_and(|tokens| job.is_news(tokens) && job.is_covered_by(tokens)))
 }
 
 fn interrupted() -> Problem {

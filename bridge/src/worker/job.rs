@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::credentials::record::{Tokens, unix_now};
+use crate::credentials::sign_in::Aim;
 use crate::oauth::challenge::BearerChallenge;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
@@ -21,7 +22,7 @@ pub struct Job {
     pub challenge: Option<Challenged>,
     /// A refresh has been tried and did not help.
     pub skip_refresh: bool,
-    /// The challenge's scope is what to ask for, whatever the settings say.
+    /// The challenge's scope is what the tokens lack: it is asked for with what was granted, whatever the settings say.
     #[serde(default)]
     pub step_up: bool,
     /// Only a sign-in at another issuer than the one in use could help: its tokens are rejected although they are fresh.
@@ -102,12 +103,91 @@ impl Job {
     /// terminal wants good ones.
     #[must_use]
     pub fn is_satisfied_by(&self, tokens: &Tokens) -> bool {
-        self.is_news(tokens) && (self.refused.is_some() || !tokens.needs_refresh(unix_now()))
+        self.is_news(tokens)
+            && self.is_covered_by(tokens)
+            && (self.refused.is_some() || !tokens.needs_refresh(unix_now()))
+    }
+
+    /// What a step-up is for: tokens without it do not help, however new they are.
+    #[must_use]
+    pub fn demanded(&self) -> Option<&str> {
+        self.challenge.as_ref().filter(|_| self.step_up)?.scope.as_deref()
+    }
+
+    /// What an attempt at this is for.
+    #[must_use]
+    pub fn aim(&self) -> Aim {
+        match self.demanded() {
+            Some(scope) => Aim::Scope(scope.to_owned()),
+            None if self.skip_refresh => Aim::SignIn,
+            None => Aim::Token,
+        }
+    }
+
+    /// Whether these tokens have the scope that a step-up is for.
+    #[must_use]
+    pub fn is_covered_by(&self, tokens: &Tokens) -> bool {
+        self.demanded().is_none_or(|scope| tokens.has_scope(scope))
     }
 
     /// Whether these are other tokens than the refused ones.
     #[must_use]
     pub fn is_news(&self, tokens: &Tokens) -> bool {
         self.refused.as_ref() != Some(&tokens.fingerprint())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use crate::credentials::record::{Extra, Tokens};
+    use crate::secret::Secret;
+    use crate::settings::{KnownClient, LogSettings};
+
+    use super::*;
+
+    /// A wish of a bridge whose token was refused, or lacks a scope.
+    pub(in crate::worker) fn job(scope: Option<&str>) -> Job {
+        let settings = SignInSettings {
+            upstream: "https://mcp.example.com/mcp".parse().unwrap(),
+            state_dir: std::path::PathBuf::new(),
+            state_dir_named: false,
+            profile: String::new(),
+            scope: None,
+            client_name: String::new(),
+            client: KnownClient::default(),
+            callback_port: None,
+            timeout: std::time::Duration::ZERO,
+            no_browser: false,
+            allow_http: false,
+            log: LogSettings { level: String::new(), file: None },
+        };
+        let challenge = Some(Challenged { scope: Some(scope.unwrap_or("a").to_owned()), ..Challenged::default() });
+        let refused = Some("old".to_owned());
+        Job { refused, challenge, step_up: scope.is_some(), skip_refresh: scope.is_some(), ..Job::new(settings) }
+    }
+
+    fn tokens(scope: Option<&str>) -> Tokens {
+        Tokens {
+            access_token: Secret::new("at"),
+            resource: None,
+            token_type: "Bearer".to_owned(),
+            obtained_at: 100,
+            expires_at: None,
+            signed_in_at: 100,
+            refreshed: true,
+            refresh_token: None,
+            scope: scope.map(str::to_owned),
+            token_endpoint: "https://as.example/token".to_owned(),
+            extra: Extra::default(),
+        }
+    }
+
+    #[test]
+    fn a16_newer_tokens_without_the_scope_do_not_satisfy_a_step_up() {
+        let table = [(Some("a"), false), (None, false), (Some("abc b"), false), (Some("b c a"), true)];
+        for (granted, enough) in table {
+            assert_eq!(job(Some("a c")).is_satisfied_by(&tokens(granted)), enough, "{granted:?}");
+            assert!(job(None).is_satisfied_by(&tokens(granted)), "{granted:?}");
+        }
     }
 }

@@ -143,27 +143,11 @@ pub fn endure_size_limits() {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::settings::{KnownClient, LogSettings, SignInSettings};
+    use crate::worker::job::tests::job;
 
     #[test]
     fn s5_a_sign_in_inside_the_bridge_opens_no_browser_that_could_write_to_the_host() {
-        let settings = SignInSettings {
-            upstream: "https://mcp.example.com/mcp".parse().unwrap(),
-            state_dir: PathBuf::new(),
-            state_dir_named: false,
-            profile: String::new(),
-            scope: None,
-            client_name: String::new(),
-            client: KnownClient::default(),
-            callback_port: None,
-            timeout: Duration::ZERO,
-            no_browser: false,
-            allow_http: false,
-            log: LogSettings { level: String::new(), file: None },
-        };
-        assert!(without_browser(&Job::new(settings)).settings.no_browser);
+        assert!(without_browser(&job(None)).settings.no_browser);
     }
 }

@@ -10,6 +10,7 @@ use crate::credentials::store::Room;
 use crate::problem::Problem;
 
 use super::Obtained;
+use super::job::Job;
 
 /// The sign-in record of one worker.
 pub(super) struct Progress<'a> {
@@ -20,9 +21,10 @@ pub(super) struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// Says that a worker is at it.
-    pub(super) fn begin(room: &'a Room, lock: &'a Lock, timeout: Duration) -> Result<Self, Problem> {
+    pub(super) fn begin(room: &'a Room, lock: &'a Lock, job: &Job) -> Result<Self, Problem> {
         let now = unix_now();
-        let sign_in = SignIn::begin(Phase::Discovering, now, now.saturating_add(timeout.as_secs()));
+        let mut sign_in = SignIn::begin(Phase::Discovering, now, now.saturating_add(job.settings.timeout.as_secs()));
+        sign_in.aim = job.aim();
         room.write_sign_in(lock, &sign_in)?;
         Ok(Progress { room, lock, sign_in })
     }

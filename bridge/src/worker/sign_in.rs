@@ -65,7 +65,7 @@ impl Walk<'_> {
             return Err(self.job.rejected("a token that was issued for it just now"));
         }
         self.remember(&mut record, &discovered);
-        let scope = self.scope(challenge, &discovered)?;
+        let scope = self.scope(&record, challenge, &discovered)?;
         let mut stage = Stage { egress, record: &mut record, progress, audience };
         let client = self.client(egress, stage.record, &discovered, scope.as_deref()).await?;
         let (reused, client_id) = (client.reused, client.identity.registration.client_id.clone());
@@ -224,11 +224,17 @@ impl Walk<'_> {
         Err(if problem.url.is_some() { problem } else { problem.at(SafeUrl::from_text(issuer)) })
     }
 
-    fn scope(&self, challenge: &Challenged, discovered: &Discovered) -> Result<Option<String>, Problem> {
+    fn scope(
+        &self,
+        record: &Record,
+        challenge: &Challenged,
+        discovered: &Discovered,
+    ) -> Result<Option<String>, Problem> {
+        let more = self.job.demanded().zip(record.current_tokens()).map(|(scope, tokens)| tokens.scope_with(scope));
         let flag = self.job.settings.scope.as_deref().map(Scope::parse).transpose()?;
         let chosen = scope::choose(
             flag.as_ref().filter(|_| !self.job.step_up),
-            challenge.scope.as_deref(),
+            more.as_deref().or(challenge.scope.as_deref()),
             discovered.resource_scopes.as_deref(),
             discovered.server.scopes_supported.as_deref(),
         );

@@ -47,6 +47,32 @@ async fn a16_a_step_up_that_does_not_help_stops_and_is_not_tried_at_every_call()
 }
 
 #[tokio::test]
+async fn a16_a_token_that_another_bridge_refreshed_is_not_taken_for_the_scope_that_is_demanded() {
+    let house = House::new(MockServer::builder().tool_scope("list_files", "mcp:admin")).await;
+    let mut bridge = house.bridge().await;
+    assert!(text(&bridge.call_tool("get_weather", json!({"city": "Oslo"})).await).starts_with("Oslo"));
+    // As if it would end soon: the other one refreshes it first, and the server takes the old one still.
+    house.age_the_token(3600, 1);
+    let mut other = house.bridge().await;
+    assert!(text(&other.call_tool("get_weather", json!({"city": "Oslo"})).await).starts_with("Oslo"));
+    assert_eq!(house.cost(), (1, 1, 1, 0));
+    assert!(text(&bridge.call_tool("list_files", json!({})).await).contains("README"));
+    assert_eq!(house.browser.tabs_opened(), 2);
+}
+
+#[tokio::test]
+async fn a16_what_was_signed_in_for_at_a_terminal_meanwhile_is_not_signed_in_for_again() {
+    let house = House::new(MockServer::builder().tool_scope("list_files", "mcp:admin")).await;
+    let mut bridge = house.bridge().await;
+    let url = house.server.mcp_url();
+    let login = Options::new(&["login", &url, "--force", "--scope", "mcp:tools mcp:admin"], house.state.path());
+    assert!(login.browser(&house.browser).start().end().await.status.success());
+    let tabs = house.browser.tabs_opened();
+    assert!(text(&bridge.call_tool("list_files", json!({})).await).contains("README"));
+    assert_eq!(house.browser.tabs_opened(), tabs);
+}
+
+#[tokio::test]
 async fn a15_a_client_that_the_server_has_forgotten_is_registered_anew_with_one_tab() {
     for fault in [None, Some(Fault::ForgottenClientIsInvalidGrant)] {
         let house = House::new(MockServer::builder()).await;

@@ -196,3 +196,19 @@ fn a_client_secret_that_ends_at_zero_never_ends() {
     registration.client_secret_expires_at = Some(50);
     assert!(!registration.has_expired(49) && registration.has_expired(50));
 }
+
+#[test]
+fn a16_the_union_of_granted_and_demanded_is_asked_for() {
+    let table = [
+        (Some("a b"), "c", false, "a b c"),
+        (Some("b a"), "a c", false, "a b c"),
+        (None, "x", false, "x"),
+        (Some("a b"), "b", true, "a b"),
+        (Some("a"), " ", true, "a"),
+    ];
+    for (granted, demanded, has, all) in table {
+        let tokens = Tokens { scope: granted.map(str::to_owned), ..tokens(1, None) };
+        assert_eq!(tokens.has_scope(demanded), has, "{granted:?} {demanded:?}");
+        assert_eq!(tokens.scope_with(demanded), all, "{granted:?} {demanded:?}");
+    }
+}

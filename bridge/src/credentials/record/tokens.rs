@@ -1,5 +1,7 @@
 //! Tokens as they lie on disk, and what their times say. Must never know how they are got or used.
 
+use std::collections::BTreeSet;
+
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +79,21 @@ impl Tokens {
 }
 
 impl Tokens {
+    /// Whether all of this scope was granted.
+    #[must_use]
+    pub fn has_scope(&self, demanded: &str) -> bool {
+        let granted = self.scope.as_deref().unwrap_or_default();
+        demanded.split_ascii_whitespace().all(|wanted| granted.split_ascii_whitespace().any(|known| known == wanted))
+    }
+
+    /// What was granted and this scope besides, each token once.
+    #[must_use]
+    pub fn scope_with(&self, demanded: &str) -> String {
+        let granted = self.scope.as_deref().unwrap_or_default().split_ascii_whitespace();
+        let all: BTreeSet<&str> = granted.chain(demanded.split_ascii_whitespace()).collect();
+        all.into_iter().collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether the access token's time is over. Unknown counts as no, as in [`Tokens::needs_refresh`].
     #[must_use]
     pub fn has_ended(&self, now: u64) -> bool {
