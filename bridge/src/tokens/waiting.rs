@@ -40,9 +40,18 @@ pub(super) async fn wait_for_worker(
     job: &Job,
     states: &watch::Sender<SignInState>,
 ) -> Result<(), Problem> {
-    let result = watch_store(room, job, states).await;
-    states.send_replace(SignInState::None);
-    result
+    let _shown = Shown(states);
+    watch_store(room, job, states).await
+}
+
+/// What is shown of a sign-in while somebody waits for it, which is one at a time. A guard, for the host may cancel what
+/// waits.
+struct Shown<'a>(&'a watch::Sender<SignInState>);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(SignInState::None);
+    }
 }
 
 async fn watch_store(room: &Room, job: &Job, states: &watch::Sender<SignInState>) -> Result<(), Problem> {
@@ -152,4 +161,40 @@ fn interrupted() -> Problem {
         format!("the sign-in process ended {MAX_STARTS} times without a word"),
         "run `mcp-bridge login URL --log debug` in a terminal to see why",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::credentials::lock::Lock;
+    use crate::credentials::sign_in::Phase;
+    use crate::credentials::store::Store;
+    use crate::worker::job::tests::job;
+
+    /// A room in which another process is at work, and its lock.
+    fn room() -> (TempDir, Room, Lock) {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Store::open(folder.path().join("state")).room("https://mcp.example.com/mcp", "default");
+        room.prepare().unwrap();
+        let lock = room.try_lock().unwrap().unwrap();
+        (folder, room, lock)
+    }
+
+    #[tokio::test]
+    async fn a17_a_sign_in_is_not_shown_any_more_once_what_waited_for_it_is_cancelled() {
+        let (_folder, room, lock) = room();
+        let mut sign_in = SignIn::begin(Phase::WaitingForPerson, 100, 400);
+        sign_in.authorization_url = Some("https://as.example/authorize".to_owned());
+        room.write_sign_in(&lock, &sign_in).unwrap();
+        let states = watch::Sender::new(SignInState::None);
+        let mut seen = states.subscribe();
+        let job = job(None);
+        tokio::select! {
+            ended = wait_for_worker(&room, &job, &states) => panic!("{ended:?}"),
+            shown = async { seen.wait_for(|state| *state != SignInState::None).await.is_ok() } => assert!(shown),
+        }
+        assert_eq!(*states.borrow(), SignInState::None);
+    }
 }

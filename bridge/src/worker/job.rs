@@ -138,7 +138,7 @@ impl Job {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use crate::credentials::record::{Extra, Tokens};
     use crate::secret::Secret;
     use crate::settings::{KnownClient, LogSettings};
@@ -146,7 +146,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A wish of a bridge whose token was refused, or lacks a scope.
-    pub(in crate::worker) fn job(scope: Option<&str>) -> Job {
+    pub(crate) fn job(scope: Option<&str>) -> Job {
         let settings = SignInSettings {
             upstream: "https://mcp.example.com/mcp".parse().unwrap(),
             state_dir: std::path::PathBuf::new(),
