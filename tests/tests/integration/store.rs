@@ -99,6 +99,16 @@ async fn s4_a_record_of_a_newer_version_is_an_error_and_stays_as_it_is() {
     assert_eq!(house.browser.tabs_opened(), 1);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn s2_where_the_tokens_would_find_no_room_nobody_is_asked_to_sign_in() {
+    let house = House::new(MockServer::builder()).await;
+    // Room for a client, not for what is reserved for tokens.
+    let mut bridge = house.options().under(&["prlimit", "--fsize=50000"]).start();
+    assert_eq!(code(&bridge.initialize().await), "state_dir_unusable");
+    assert_eq!((house.server.count(Endpoint::Registration), house.browser.tabs_opened()), (1, 0));
+}
+
 #[tokio::test]
 async fn s3_two_state_folders_know_nothing_of_each_other() {
     let house = House::new(MockServer::builder()).await;
