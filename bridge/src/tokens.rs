@@ -16,6 +16,7 @@ use tokio::sync::watch;
 pub use self::pass::Pass;
 use self::waiting::SignInState;
 use crate::credentials::record::{Record, Tokens, unix_now};
+use crate::credentials::sign_in::Aim;
 use crate::credentials::store::{Room, Store};
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
@@ -56,8 +57,8 @@ pub struct Keeper {
     fixed: bool,
     held: Mutex<Option<Arc<Held>>>,
     /// One authorization at a time in this process; the store's lock does the same over all processes. Keeps how the last
-    /// one failed, and when.
-    turn: tokio::sync::Mutex<Option<(Instant, Problem)>>,
+    /// one failed, when, and what it was for.
+    turn: tokio::sync::Mutex<Option<(Instant, Aim, Problem)>>,
     /// When the person signed in whose tokens were rejected although they were fresh: what else the server takes of them
     /// does not make another sign-in worth while.
     rejected: AtomicU64,
@@ -180,13 +181,15 @@ impl Keeper {
     /// shares its failure: a person who says no is not asked again by the next in the queue.
     async fn obtain(&self, used: Option<Arc<Held>>, mut job: Job, arrived: Instant) -> Result<Arc<Held>, Problem> {
         let mut turn = self.turn.lock().await;
-        if let Some((at, problem)) = &*turn
+        let stored = self.reload()?;
+        let can_refresh = stored.as_ref().is_some_and(|held| held.tokens.refresh_token.is_some());
+        if let Some((at, aim, problem)) = &*turn
             && *at >= arrived
             && problem.code != Code::SignInNeeded
+            && job.shares_failure(aim, can_refresh)
         {
             return Err(problem.clone());
         }
-        let stored = self.reload()?;
         if let Some(held) = &stored
             && used.as_ref().is_none_or(|used| used.tokens != held.tokens)
             && job.is_covered_by(&held.tokens)
@@ -194,7 +197,7 @@ impl Keeper {
         {
             return Ok(held.clone());
         }
-        if !job.interactive && stored.as_ref().is_none_or(|held| held.tokens.refresh_token.is_none()) {
+        if !job.interactive && !can_refresh {
             return Err(job.sign_in_needed());
         }
         job.refused = stored.or(used).map(|held| held.tokens.fingerprint());
@@ -202,7 +205,7 @@ impl Keeper {
             Ok(()) => self.reload()?.filter(|held| job.is_news(&held.tokens)).ok_or_else(ended_without_a_token),
             Err(problem) => Err(problem),
         };
-        *turn = obtained.as_ref().err().map(|problem| (Instant::now(), problem.clone()));
+        *turn = obtained.as_ref().err().map(|problem| (Instant::now(), job.aim(), problem.clone()));
         obtained
     }
 

@@ -140,6 +140,9 @@ fn verdict(room: &Room, sign_in: &SignIn, job: &Job, is_ours: bool) -> Result<At
         // The server granted less than the person signed in for: there is no more to be had.
         Some(Outcome::Done) if job.demanded().is_some() && sign_in.aim == job.aim() => Ok(Attempt::Succeeded),
         Some(Outcome::Done) => Ok(Attempt::NotForUs),
+        Some(Outcome::Failed(_)) if !is_ours && !job.shares_failure(&sign_in.aim, can_refresh(room)?) => {
+            Ok(Attempt::NotForUs)
+        }
         Some(Outcome::Failed(problem)) => match problem.code {
             Code::SignInNeeded if job.interactive => Ok(Attempt::NotForUs),
             // The settings of another process.
@@ -147,6 +150,11 @@ fn verdict(room: &Room, sign_in: &SignIn, job: &Job, is_ours: bool) -> Result<At
             _ => Err(problem.clone()),
         },
     }
+}
+
+fn can_refresh(room: &Room) -> Result<bool, Problem> {
+    let record = room.read()?;
+    Ok(record.as_ref().and_then(Record::current_tokens).is_some_and(|tokens| tokens.refresh_token.is_some()))
 }
 
 fn news(room: &Room, job: &Job) -> Result<bool, Problem> {
@@ -169,7 +177,7 @@ mod tests {
 
     use super::*;
     use crate::credentials::lock::Lock;
-    use crate::credentials::sign_in::Phase;
+    use crate::credentials::sign_in::{Aim, Phase};
     use crate::credentials::store::Store;
     use crate::worker::job::tests::job;
 
@@ -180,6 +188,17 @@ mod tests {
         room.prepare().unwrap();
         let lock = room.try_lock().unwrap().unwrap();
         (folder, room, lock)
+    }
+
+    #[test]
+    fn a17_a_denied_step_up_of_another_bridge_is_no_failure_of_a_refresh() {
+        let (_folder, room, _lock) = room();
+        let mut sign_in = SignIn::begin(Phase::WaitingForPerson, 100, 400);
+        sign_in.outcome = Some(Outcome::Failed(Problem::new(Code::SignInDenied, "no", "ask")));
+        let job = job(None);
+        assert!(verdict(&room, &sign_in, &job, false).is_err());
+        sign_in.aim = Aim::Scope("admin".to_owned());
+        assert!(matches!(verdict(&room, &sign_in, &job, false), Ok(Attempt::NotForUs)));
     }
 
     #[tokio::test]

@@ -124,6 +124,18 @@ impl Job {
         }
     }
 
+    /// Whether the failure of an attempt for `aim` is one of this wish too, given whether a refresh could fulfil it. Who said
+    /// no to more scope has said nothing of the token at hand.
+    #[must_use]
+    pub fn shares_failure(&self, aim: &Aim, can_refresh: bool) -> bool {
+        match (self.aim(), aim) {
+            (Aim::Scope(ours), Aim::Scope(theirs)) => ours == *theirs,
+            (Aim::Scope(_), _) | (_, Aim::Scope(_)) => false,
+            (Aim::Token, Aim::SignIn) => !can_refresh,
+            (Aim::Token | Aim::SignIn, _) => true,
+        }
+    }
+
     /// Whether these tokens have the scope that a step-up is for.
     #[must_use]
     pub fn is_covered_by(&self, tokens: &Tokens) -> bool {
@@ -179,6 +191,27 @@ pub(crate) mod tests {
             scope: scope.map(str::to_owned),
             token_endpoint: "https://as.example/token".to_owned(),
             extra: Extra::default(),
+        }
+    }
+
+    #[test]
+    fn a17_a_failure_is_shared_by_those_who_want_the_same() {
+        let (token, more) = (job(None), job(Some("a c")));
+        let sign_in = Job { skip_refresh: true, ..job(None) };
+        let table = [
+            (&token, token.aim(), true, true),
+            (&token, sign_in.aim(), true, false),
+            (&token, sign_in.aim(), false, true),
+            (&token, more.aim(), true, false),
+            (&sign_in, token.aim(), true, true),
+            (&sign_in, sign_in.aim(), true, true),
+            (&sign_in, more.aim(), true, false),
+            (&more, more.aim(), true, true),
+            (&more, Aim::Scope("b".to_owned()), true, false),
+            (&more, token.aim(), true, false),
+        ];
+        for (job, aim, can_refresh, shares) in table {
+            assert_eq!(job.shares_failure(&aim, can_refresh), shares, "{:?} {aim:?} {can_refresh}", job.aim());
         }
     }
 
