@@ -30,6 +30,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// How long a refresh ahead of time is not tried again after it failed.
 const COOL_DOWN: Duration = Duration::from_secs(10);
 
+/// How long a message waits for a refresh ahead of time; its token is good still.
+const AHEAD: Duration = Duration::from_secs(5);
+
 /// What a token is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -220,7 +223,19 @@ impl Keeper {
         if !has_ended && self.lock_not_before().is_some_and(|instant| Instant::now() < instant) {
             return Ok(Some(held));
         }
-        match self.obtain(Some(held.clone()), self.job(purpose), arrived).await {
+        let obtaining = self.obtain(Some(held.clone()), self.job(purpose), arrived);
+        let obtained = if has_ended {
+            obtaining.await
+        } else {
+            let Ok(obtained) = tokio::time::timeout(AHEAD, obtaining).await else {
+                // The worker goes on: what it brings is found in the store.
+                tracing::info!("the refresh takes long: the token is used until it ends");
+                *self.lock_not_before() = Some(Instant::now() + COOL_DOWN);
+                return Ok(Some(held));
+            };
+            obtained
+        };
+        match obtained {
             Ok(held) => Ok(Some(held)),
             // The upstream's challenge to the old token says how to sign in.
             Err(problem) if problem.code == Code::SignInNeeded => self.reload(),

@@ -1,6 +1,6 @@
 //! Every recovery, with the tabs, registrations and token requests that it costs (A7, A14 to A16).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mcp_bridge_tests::bridge::Options;
 use mcp_mock_server::{Endpoint, Fault, MockServer};
@@ -119,6 +119,19 @@ async fn a14_where_an_expired_token_kills_the_refresh_token_it_is_refreshed_firs
     let mut bridge = house.bridge().await;
     assert!(text(&bridge.call_tool("get_user_profile", json!({})).await).contains("alice"));
     assert_eq!(house.cost(), (1, 1, 1, 0));
+}
+
+#[tokio::test]
+async fn a14_a_refresh_ahead_of_time_that_hangs_does_not_hold_up_a_token_that_is_good() {
+    let house = House::new(MockServer::builder()).await;
+    house.bridge().await.end().await;
+    house.age_the_token(3560, 40);
+    house.server.set_fault(Some(Fault::TokenEndpointHangs));
+    let begun = Instant::now();
+    let mut bridge = house.bridge().await;
+    assert!(text(&bridge.call_tool("get_user_profile", json!({})).await).contains("alice"));
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert_eq!(house.browser.tabs_opened(), 1);
 }
 
 #[tokio::test]
