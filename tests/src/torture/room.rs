@@ -10,7 +10,7 @@ use serde_json::Value;
 /// What belongs into a room.
 const KNOWN: [&str; 5] = ["credentials.json", "sign-in.json", "lock", "answers", "start"];
 /// What belongs into its folders: of last known answers, and of the right to start a worker.
-const KNOWN_INSIDE: [&str; 2] = ["last.json", "lock"];
+const KNOWN_INSIDE: [&str; 3] = ["last.json", "lock", "accepted"];
 
 /// The folder of the one resource that a run signs in to.
 #[derive(Clone, Debug)]
