@@ -195,11 +195,13 @@ mod tests {
 
     #[test]
     fn the_last_known_handshake_is_given_as_it_was_with_the_revision_asked_for_now() {
-        let result =
-            RawValue::from_string(r#"{"protocolVersion":"2025-11-25","serverInfo":{"name":"x"}}"#.into()).unwrap();
+        let result = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"x"}}"#;
+        let result = RawValue::from_string(result.into()).unwrap();
         let known = Initialized { asked: "2025-11-25".into(), result };
         assert_eq!(initialize("2025-11-25", Some(&known), &standing())["serverInfo"]["name"], "x");
         assert_eq!(initialize("2025-03-26", Some(&known), &standing())["protocolVersion"], "2025-03-26");
+        let capabilities = json!({"tools": {"listChanged": true}});
+        assert_eq!(initialize("2025-11-25", Some(&known), &standing())["capabilities"], capabilities);
     }
 
     #[test]
