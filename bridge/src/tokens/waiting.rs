@@ -73,12 +73,12 @@ async fn watch_store(room: &Room, job: &Job, states: &watch::Sender<SignInState>
             let is_ours = ours.as_ref().is_some_and(|ours| ours.pid == sign_in.pid);
             match verdict(room, &sign_in, job, is_ours)? {
                 Attempt::Succeeded => return Ok(()),
-                Attempt::Running => show(room, &sign_in, states)?,
+                Attempt::Running if is_at_work(ours.as_ref(), room)? => show(&sign_in, states),
+                Attempt::Running => {}
                 Attempt::NotForUs => past = Some(sign_in.attempt),
             }
         }
-        let at_work = ours.as_ref().is_some_and(process::Started::is_running) || !room.is_free()?;
-        if !at_work {
+        if !is_at_work(ours.as_ref(), room)? {
             // It may have come to its end between the look at its outcome and the look at its lock.
             let ended = room.sign_in().is_some_and(|s| s.outcome.is_some() && past.as_ref() != Some(&s.attempt));
             if ended || news(room, job)? {
@@ -111,11 +111,14 @@ async fn watch_store(room: &Room, job: &Job, states: &watch::Sender<SignInState>
     }
 }
 
+/// Whether a worker is at work; where nothing can be locked only our own one is known.
+fn is_at_work(ours: Option<&process::Started>, room: &Room) -> Result<bool, Problem> {
+    Ok(ours.is_some_and(process::Started::is_running) || !room.is_free()?)
+}
+
 /// Shows where a person signs in, while a worker is there to receive them.
-fn show(room: &Room, sign_in: &SignIn, states: &watch::Sender<SignInState>) -> Result<(), Problem> {
-    if let Some(url) = &sign_in.authorization_url
-        && !room.is_free()?
-    {
+fn show(sign_in: &SignIn, states: &watch::Sender<SignInState>) {
+    if let Some(url) = &sign_in.authorization_url {
         let open = SignInState::Open { url: url.clone(), in_browser: sign_in.in_browser };
         states.send_if_modified(|state| {
             let changed = *state != open;
@@ -123,7 +126,6 @@ fn show(room: &Room, sign_in: &SignIn, states: &watch::Sender<SignInState>) -> R
             changed
         });
     }
-    Ok(())
 }
 
 enum Attempt {

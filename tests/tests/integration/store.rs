@@ -7,7 +7,7 @@ use mcp_bridge_tests::bridge::Ended;
 use mcp_mock_server::{Endpoint, MockServer};
 use serde_json::{Value, json};
 
-use crate::{House, code};
+use crate::{House, code, text};
 
 fn read(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
@@ -135,4 +135,27 @@ async fn a10_the_registration_is_used_again_on_its_own_port_and_anew_where_that_
     let _taken = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     assert!(login(&house).start().end().await.status.success());
     assert_eq!((house.server.count(Endpoint::Registration), house.browser.tabs_opened()), (2, 3));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn s3_where_the_file_system_has_no_locks_a_person_is_shown_where_to_sign_in_and_it_counts() {
+    let house = House::new(MockServer::builder()).await;
+    let source = house.state.path().join("nolock.c");
+    std::fs::write(
+        &source,
+        "#include <errno.h>\nint flock(int f, int o) { (void)f; (void)o; errno = ENOLCK; return -1; }\n",
+    )
+    .unwrap();
+    let library = house.state.path().join("nolock.so");
+    let built =
+        std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status().unwrap();
+    assert!(built.success());
+
+    let mut bridge = house.options().with(&["--no-browser"]).variable("LD_PRELOAD", library.clone()).start();
+    bridge.send_initialize().await;
+    let call = bridge.send_request("tools/call", json!({"name": "get_user_profile", "arguments": {}})).await;
+    let url = bridge.stderr_line_with("/authorize?").await;
+    mcp_bridge_tests::browser::visit(url.trim()).await;
+    assert!(text(&bridge.response(call).await).contains("alice"));
 }
