@@ -16,7 +16,6 @@ use super::refresh::tokens_of;
 use super::{Audience, Walk, browser};
 use crate::credentials::record::{Discovery, Extra, Record, Source, unix_now};
 use crate::credentials::sign_in::Phase;
-use crate::credentials::store::Reservation;
 use crate::http::Egress;
 use crate::oauth::authorization::{
     self, AuthorizationRequest, AuthorizationResponse, AuthorizationResponseError, Expected,
@@ -104,8 +103,8 @@ impl Walk<'_> {
         // One tab at a time for the person, whichever server it is for; the time counts from its opening.
         let _turn = self.room.turn().await?;
         let url = self.authorization_url(&attempt, &attempt.state, &attempt.pkce.challenge)?;
-        // A person is not to sign in for tokens that could not be kept.
-        let room = self.room.reserve(self.lock)?;
+        // A person is not to sign in for tokens that could not be kept. Not held meanwhile: a kill would leave it behind.
+        drop(self.room.reserve(self.lock)?);
         self.open(stage, &attempt, &url).await;
         let (response, page) = match self.response(&attempt, callback).await {
             // Perhaps the tab showed that the client is unknown: a new one is registered next time.
@@ -117,7 +116,7 @@ impl Walk<'_> {
         };
         stage.progress.phase(Phase::Exchanging);
         let result = match response {
-            Ok(response) => self.exchange(stage, &attempt, response, room).await,
+            Ok(response) => self.exchange(stage, &attempt, response).await,
             Err(error) => self.refused(stage, &attempt, error.forgets_registration(), error.into()),
         };
         page.finish(match &result {
@@ -178,7 +177,6 @@ impl Walk<'_> {
         stage: &mut Stage<'_, '_>,
         attempt: &Attempt<'_>,
         response: AuthorizationResponse,
-        room: Reservation,
     ) -> Result<(), Problem> {
         let server = &attempt.discovered.server;
         let grant = AuthorizationCodeGrant {
@@ -188,6 +186,7 @@ impl Walk<'_> {
             resource: Some(&attempt.discovered.resource),
         };
         let request = authorization_code::request(&server.token_endpoint, &attempt.client.authentication, &grant);
+        let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
         let answer = stage.egress.fetch(request).await?;
         let sent = grant.sent(&attempt.client.authentication);
