@@ -163,8 +163,8 @@ impl Keeper {
     fn is_accepted(&self, held: &Arc<Held>) {
         if !held.proven.swap(true, Ordering::Relaxed) {
             let (room, fingerprint) = (self.room.clone(), held.tokens.access_fingerprint());
-            let note = tokio::task::spawn_blocking(move || {
-                if let Err(error) = room.note_accepted(&fingerprint) {
+            let note = tokio::spawn(async move {
+                if let Err(error) = room.note_accepted(&fingerprint).await {
                     tracing::debug!("{error}");
                 }
             });

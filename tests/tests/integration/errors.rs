@@ -1,7 +1,6 @@
 //! Every failure has a stable code, says what happened and where, and what to do; the host gets it as the answer to its
 //! request, the person on stderr, and the next message works (H8, H13).
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use mcp_bridge_tests::bridge::{Bridge, Options};
@@ -9,16 +8,12 @@ use mcp_mock_server::{Approval, Endpoint, Fault, MockServer, ReplyForm};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{House, code, text};
+use crate::{House, code, free_address, text};
 
 /// The message and the hint as both the host and the person get them.
 async fn is_told_twice(bridge: &mut Bridge, response: &Value) {
     bridge.stderr_line_with(response["error"]["message"].as_str().unwrap()).await;
     bridge.stderr_line_with(response["error"]["data"]["hint"].as_str().unwrap()).await;
-}
-
-async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]

@@ -13,10 +13,6 @@ const SECRET: &str = "s3cret: +&=%é";
 const CALLBACK: &str = "http://127.0.0.1/callback";
 const DOCUMENT: &str = "https://client.example/oauth/client.json";
 
-fn initialize_params() -> Value {
-    json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
-}
-
 fn document() -> Value {
     json!({
         "client_id": DOCUMENT,
@@ -278,7 +274,7 @@ mod a15 {
             House::with_patient_browser(MockServer::builder().known_client(CLIENT, None, &[CALLBACK])).await;
         let url = house.server.mcp_url();
         let mut bridge = house.options().start();
-        let id = bridge.send_request("initialize", initialize_params()).await;
+        let id = bridge.send_initialize().await;
         house.browser.next_tab().await.follow().await;
         bridge.response(id).await;
         let words = ["login", &url, "--force", "--client-id", CLIENT];
@@ -309,7 +305,7 @@ async fn the_secret_is_in_no_argument_of_a_process() {
         House::with_patient_browser(MockServer::builder().known_client(CLIENT, Some(SECRET), &[CALLBACK])).await;
     let words = ["--client-id", CLIENT, "--client-secret-env", "THE_SECRET"];
     let mut bridge = house.options().with(&words).variable("THE_SECRET", SECRET).start();
-    let id = bridge.send_request("initialize", initialize_params()).await;
+    let id = bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
     let marker = house.state.path().to_str().unwrap();
     let mut processes = 0;

@@ -23,6 +23,7 @@ mod store;
 mod upstream_side;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -31,6 +32,7 @@ use mcp_bridge_tests::browser::Browser;
 use mcp_mock_server::{MockServer, MockServerBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 /// A server, a person who agrees to everything, and a state folder.
 struct House {
@@ -107,6 +109,11 @@ fn code(response: &Value) -> &str {
     assert_eq!(response["error"]["data"]["source"], "mcp-bridge", "{response}");
     assert!(response["error"]["data"]["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{response}");
     response["error"]["data"]["code"].as_str().unwrap()
+}
+
+/// An address where nobody listens.
+async fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 /// The text of a tool's result.

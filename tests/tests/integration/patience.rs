@@ -1,15 +1,13 @@
 //! No host gives up on us: what it asks at its start is answered in time, with or without the server, and made good when
 //! the server is there (A17, H11).
 
-use std::net::SocketAddr;
-
 use mcp_bridge_tests::bridge::{Bridge, Options};
 use mcp_bridge_tests::browser::Browser;
 use mcp_mock_server::{Endpoint, MockServer, MockServerBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{House, text};
+use crate::{House, free_address, text};
 
 /// The names of the tools that the host sees now.
 async fn tools(bridge: &mut Bridge) -> Vec<String> {
@@ -30,10 +28,6 @@ async fn notification(bridge: &mut Bridge, method: &str) -> Value {
         }
         bridge.others.push(message);
     }
-}
-
-async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]

@@ -8,10 +8,6 @@ use serde_json::json;
 
 use crate::{House, code, text};
 
-fn initialize_params() -> serde_json::Value {
-    json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
-}
-
 impl House {
     /// What it took so far: tabs, registrations, refreshes carried out, families revoked.
     fn cost(&self) -> (usize, usize, usize, usize) {
@@ -103,7 +99,7 @@ async fn a6_a_client_whose_secret_has_ended_is_registered_anew_with_one_tab() {
         .client_secret_lifetime(Duration::from_secs(1));
     let house = House::new(server).await;
     let mut bridge = house.bridge().await;
-    // The record says when the secret ends; it is not waited for.
+    // The server's clock decides, and nothing tells when it has.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     house.server.expire_access_tokens();
     assert!(text(&bridge.call_tool("get_user_profile", json!({})).await).contains("alice"));
@@ -166,7 +162,7 @@ async fn a14_a_clock_that_was_set_back_causes_no_refresh_and_a_401_still_mends()
 async fn a14_an_unfinished_sign_in_leaves_the_one_that_works_as_it_was() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let mut bridge = house.options().start();
-    let id = bridge.send_request("initialize", initialize_params()).await;
+    let id = bridge.send_initialize().await;
     house.browser.next_tab().await.follow().await;
     assert!(bridge.response(id).await["result"].is_object());
     // Somebody begins anew, with another port even, and does not finish.
@@ -198,10 +194,10 @@ async fn a17_sign_ins_at_different_servers_take_turns_one_tab_at_a_time() {
     let mut house = House::with_patient_browser(MockServer::builder()).await;
     let other = MockServer::builder().start().await.unwrap();
     let mut first = house.options().start();
-    let first_id = first.send_request("initialize", initialize_params()).await;
+    let first_id = first.send_initialize().await;
     let first_tab = house.browser.next_tab().await;
     let mut second = Options::to(&other.mcp_url(), house.state.path()).browser(&house.browser).start();
-    let second_id = second.send_request("initialize", initialize_params()).await;
+    let second_id = second.send_initialize().await;
     other.wait_for(|log| log.iter().any(|seen| seen.endpoint == Endpoint::Registration && seen.status != 0)).await;
     assert_eq!(house.browser.tabs_opened(), 1);
     first_tab.follow().await;
@@ -219,7 +215,7 @@ async fn a17_twenty_bridges_with_an_empty_state_folder_cost_one_tab_and_one_regi
     let mut bridges = Vec::new();
     for _ in 0..20 {
         let mut bridge = house.options().start();
-        let id = bridge.send_request("initialize", initialize_params()).await;
+        let id = bridge.send_initialize().await;
         bridges.push((bridge, id));
     }
     for (bridge, id) in &mut bridges {

@@ -13,10 +13,6 @@ use crate::House;
 /// Between 50 and 51 min, so that a slow test sees 50.
 const LIFETIME: Duration = Duration::from_secs(50 * 60 + 50);
 
-fn initialize_params() -> Value {
-    json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
-}
-
 async fn run(state: &Path, words: &[&str]) -> Ended {
     Options::new(words, state).start().end().await
 }
@@ -101,7 +97,7 @@ mod status {
     async fn a_sign_in_under_way_is_told_and_not_disturbed() {
         let mut house = House::with_patient_browser(MockServer::builder()).await;
         let mut bridge = house.options().start();
-        let id = bridge.send_request("initialize", initialize_params()).await;
+        let id = bridge.send_initialize().await;
         let tab = house.browser.next_tab().await;
         // The tab is opened, then the store is told so: who looks in between sees an earlier phase.
         bridge.stderr_line_with("a browser was opened").await;
@@ -240,7 +236,7 @@ mod logout {
     async fn who_is_in_the_middle_of_a_sign_in_is_told_and_can_finish_it() {
         let mut house = House::with_patient_browser(MockServer::builder()).await;
         let mut bridge = house.options().start();
-        let id = bridge.send_request("initialize", initialize_params()).await;
+        let id = bridge.send_initialize().await;
         let tab = house.browser.next_tab().await;
         let ended = run(house.state.path(), &["logout", &house.server.mcp_url()]).await;
         assert_eq!(ended.status.code(), Some(1));

@@ -11,9 +11,8 @@ const ANSWERS: &str = "answers";
 const LAST: &str = "last.json";
 /// The fingerprint of the token that the upstream took last, beside the answers.
 const ACCEPTED: &str = "accepted";
-/// How often it is tried to note a token, and the pause between.
-const ATTEMPTS: u32 = 100;
-const PAUSE: Duration = Duration::from_millis(10);
+/// How long to wait for the answers' lock at most, to note a token.
+const LONGEST_NOTE: Duration = Duration::from_secs(1);
 /// The folder whose lock is the person's attention, beside all rooms.
 const TURN: &str = "turn";
 /// How long to wait for it at most; a sign-in may be given a day.
@@ -40,17 +39,13 @@ impl Room {
         Ok(())
     }
 
-    /// Notes the fingerprint of a token that the upstream has taken. Blocks for a moment while somebody else writes here:
-    /// the first answers are kept at the same time.
-    pub fn note_accepted(&self, fingerprint: &str) -> Result<(), StoreError> {
+    /// Notes the fingerprint of a token that the upstream has taken; waits for a moment while the first answers are kept.
+    pub async fn note_accepted(&self, fingerprint: &str) -> Result<(), StoreError> {
         let folder = self.folder.join(ANSWERS);
         file::private_folder(&folder).map_err(StoreError::Folder)?;
-        for _ in 0..ATTEMPTS {
-            if let Some(_lock) = Lock::try_acquire(&folder).map_err(StoreError::Lock)? {
-                return file::replace(&folder.join(ACCEPTED), fingerprint.as_bytes(), Durability::Kill)
-                    .map_err(StoreError::Write);
-            }
-            std::thread::sleep(PAUSE);
+        if let Some(_lock) = Lock::acquire_within(&folder, LONGEST_NOTE).await.map_err(StoreError::Lock)? {
+            file::replace(&folder.join(ACCEPTED), fingerprint.as_bytes(), Durability::Kill)
+                .map_err(StoreError::Write)?;
         }
         Ok(())
     }

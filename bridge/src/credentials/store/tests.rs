@@ -327,7 +327,6 @@ async fn what_a_spent_token_brought_is_written_although_the_disk_has_trouble_for
     let record = f.room.folder().join("credentials.json");
     fs::create_dir(&record).unwrap();
     let mend = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
         fs::remove_dir(&record).unwrap();
     };
     let (written, ()) = tokio::join!(f.room.write_reserved(&f.lock, reserved, signed_in()), mend);
