@@ -12,6 +12,6 @@ mod resolver;
 
 pub use address_guard::AddressGuard;
 pub use body::read_limited;
-pub use client::{is_proxied, message_client};
+pub use client::{CONNECT_TIMEOUT, is_proxied, message_client};
 pub use egress::Egress;
 pub use error::{HttpError, RedirectRule, classify};

@@ -42,7 +42,7 @@ use self::placeholder::InitializeParams;
 use self::recall::Memory;
 use crate::host::{Host, Input, Written};
 use crate::message::{self, Envelope, Invalid, Kind};
-use crate::settings::Patience;
+use crate::settings::{Patience, TransportSettings};
 use crate::untrusted::Untrusted;
 use crate::upstream::{Purpose, Upstream};
 
@@ -84,6 +84,8 @@ struct Shared {
 pub struct Surroundings {
     /// How long a host's start may wait.
     pub patience: Patience,
+    /// The limits of what waits and of what is taken from the host.
+    pub transport: TransportSettings,
     /// Where the server's last answers are kept.
     pub memory: Arc<dyn Memory>,
     /// The sign-in that is open, if one is.
@@ -94,7 +96,7 @@ impl Relay {
     /// Joins a host and an upstream.
     #[must_use]
     pub fn new(host: Host, upstream: Upstream, surroundings: Surroundings) -> Self {
-        let Surroundings { patience, memory, sign_ins } = surroundings;
+        let Surroundings { patience, transport: _, memory, sign_ins } = surroundings;
         let backlog = Backlog::new();
         let desk = Desk::new(patience, format!("`{}`", upstream.shown()), memory, backlog.clone());
         let calls = watch::Sender::new(Instant::now());

@@ -1,5 +1,7 @@
 //! What a person can set, checked once and typed. It comes from `cli`; every room may read it, none may change it.
 
+mod transport;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+pub use self::transport::{Transport, TransportSettings};
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
 use crate::untrusted::{Untrusted, is_unsafe};
@@ -28,6 +31,8 @@ pub enum Patience {
 pub struct Settings {
     /// How long a host's start may wait.
     pub patience: Patience,
+    /// How messages go.
+    pub transport: TransportSettings,
     /// Headers that the person adds to every request to the upstream; values are marked sensitive.
     pub headers: HeaderMap,
     /// What sign-ins and refreshes need; it also crosses the process wall.

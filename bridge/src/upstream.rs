@@ -22,6 +22,7 @@ use self::session::Session;
 use crate::http::{HttpError, classify, message_client};
 use crate::message::Envelope;
 use crate::safe_url::SafeUrl;
+use crate::settings::TransportSettings;
 pub use crate::tokens::Purpose;
 use crate::tokens::{Keeper, Verdict};
 
@@ -38,6 +39,8 @@ pub struct Upstream {
     /// The headers that the person added.
     headers: HeaderMap,
     tokens: Keeper,
+    /// How messages go.
+    transport: TransportSettings,
     /// Built when the first message goes: TLS roots take milliseconds to load.
     client: OnceLock<reqwest::Client>,
     session: Mutex<Session>,
@@ -47,13 +50,14 @@ pub struct Upstream {
 impl Upstream {
     /// The server at `url`. Nothing is connected yet.
     #[must_use]
-    pub fn new(url: Url, headers: HeaderMap, tokens: Keeper) -> Self {
+    pub fn new(url: Url, headers: HeaderMap, tokens: Keeper, transport: TransportSettings) -> Self {
         let shown = SafeUrl::new(&url);
         Upstream {
             url,
             shown,
             headers,
             tokens,
+            transport,
             client: OnceLock::new(),
             session: Mutex::default(),
             admitted: Notify::new(),
@@ -157,7 +161,7 @@ impl Upstream {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let built = message_client(&self.url)?;
+        let built = message_client(&self.url, self.transport.connect_timeout)?;
         Ok(self.client.get_or_init(|| built))
     }
 

@@ -1,7 +1,7 @@
 //! What is parsed, and what is refused without showing a secret.
 
 use super::*;
-use crate::settings::SecretPlace;
+use crate::settings::{SecretPlace, Transport, TransportSettings};
 
 fn parse_words(words: &[&str]) -> Result<Invocation, Refusal> {
     parse(["mcp-bridge"].iter().chain(words).map(OsString::from))
@@ -35,6 +35,33 @@ fn a_header_value_is_in_no_error_and_no_debug_output() {
     assert!(!shown.contains("hunter2"), "{shown}");
     let settings = parse_words(&["https://a.example", "--header", "X-Key: hunter2"]).unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn how_messages_go_can_be_set_and_0_is_never() {
+    let transport = |words: &[&str]| match parse_words(&[&["https://a.example"], words].concat()) {
+        Ok(Invocation::Bridge(settings)) => Some(settings.transport),
+        _ => None,
+    };
+    let default = TransportSettings::default();
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    assert_eq!(transport(&[]), Some(default.clone()));
+    let table = [
+        (&["--transport", "sse"][..], TransportSettings { transport: Transport::Sse, ..default.clone() }),
+        (&["--connect-timeout", "3"], TransportSettings { connect_timeout: Duration::from_secs(3), ..default.clone() }),
+        (&["--request-timeout", "60"], TransportSettings { request_timeout: seconds(60), ..default.clone() }),
+        (&["--idle-timeout", "9"], TransportSettings { idle_timeout: seconds(9), ..default.clone() }),
+        (&["--ping-interval", "0"], default.clone()),
+        (&["--max-message", "5000"], TransportSettings { max_message: 5000, ..default.clone() }),
+        (&["--max-in-flight", "1"], TransportSettings { max_in_flight: 1, ..default.clone() }),
+        (&["--no-cookies"], TransportSettings { cookies: false, ..default.clone() }),
+    ];
+    for (words, expected) in table {
+        assert_eq!(transport(words), Some(expected), "{words:?}");
+    }
+    for words in [["--transport", "ws"], ["--connect-timeout", "0"], ["--max-message", "1"], ["--max-in-flight", "0"]] {
+        assert_eq!(transport(&words), None, "{words:?}");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Bridges until the host ends it.
 pub async fn run(settings: Settings) -> ExitCode {
-    let Settings { patience, headers, sign_in } = settings;
+    let Settings { patience, transport, headers, sign_in } = settings;
     if let Err(problem) = terminal::start_logging(&sign_in.log) {
         return failed(&problem);
     }
@@ -50,8 +50,9 @@ pub async fn run(settings: Settings) -> ExitCode {
     let keeper = Keeper::new(sign_in, headers.contains_key(AUTHORIZATION));
     let (open, sign_ins) = watch::channel(None);
     tokio::spawn(show_sign_ins(keeper.states(), open, SafeUrl::new(&upstream_url)));
-    let surroundings = Surroundings { patience, memory: Arc::new(DiskMemory(room)), sign_ins };
-    let upstream = Upstream::new(upstream_url, headers, keeper);
+    let surroundings =
+        Surroundings { patience, transport: transport.clone(), memory: Arc::new(DiskMemory(room)), sign_ins };
+    let upstream = Upstream::new(upstream_url, headers, keeper, transport);
     Relay::new(host, upstream, surroundings).run(shutdown::signal()).await;
     let _ = tokio::time::timeout(LAST_LINES, written).await;
     ExitCode::SUCCESS

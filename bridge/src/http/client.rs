@@ -13,7 +13,8 @@ use super::error::{HttpError, classify};
 use super::resolver::Resolver;
 
 const USER_AGENT: &str = concat!("mcp-bridge/", env!("CARGO_PKG_VERSION"));
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may take to come about where nobody set another time.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// Often enough for the address translators on the way, which forget a silent connection after a minute or more.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -38,8 +39,8 @@ pub(super) enum Route {
 /// The client for messages to the upstream: no time limit in all, for a stream may last, and no address guard, for the
 /// person named the upstream. Proxies as the environment has them, but never to this machine. Build one, when it is
 /// first needed: for https it loads the system's certificates, which takes milliseconds.
-pub fn message_client(upstream: &Url) -> Result<Client, HttpError> {
-    build(Route::of(upstream, &Proxies::from_env()), None, upstream)
+pub fn message_client(upstream: &Url, connect_timeout: Duration) -> Result<Client, HttpError> {
+    build(Route::of(upstream, &Proxies::from_env()), None, upstream, connect_timeout)
 }
 
 /// Whether requests to a URL go by a proxy of the environment: the peer's address is the proxy's then.
@@ -49,13 +50,18 @@ pub fn is_proxied(url: &Url) -> bool {
 }
 
 /// Builds a client for one route; `url` is named if that fails.
-pub(super) fn build(route: Route, guard: Option<Arc<AddressGuard>>, url: &Url) -> Result<Client, HttpError> {
+pub(super) fn build(
+    route: Route,
+    guard: Option<Arc<AddressGuard>>,
+    url: &Url,
+    connect_timeout: Duration,
+) -> Result<Client, HttpError> {
     let builder = Client::builder()
         .user_agent(USER_AGENT)
         .redirect(redirect::Policy::none())
         .referer(false)
         .gzip(true)
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(connect_timeout)
         .tcp_keepalive(TCP_KEEPALIVE)
         .http2_keep_alive_interval(PING_INTERVAL)
         .http2_keep_alive_timeout(PING_TIMEOUT)

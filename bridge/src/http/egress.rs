@@ -16,7 +16,7 @@ use url::{Host, Url};
 
 use super::address_guard::{AddressGuard, Reach, is_loopback};
 use super::body::read_limited;
-use super::client::{Proxies, Route, build};
+use super::client::{CONNECT_TIMEOUT, Proxies, Route, build};
 use super::error::{HttpError, RedirectRule, classify};
 use super::redirect;
 use crate::safe_url::SafeUrl;
@@ -151,7 +151,7 @@ impl Egress {
         if let Some(client) = kept.get() {
             return Ok(client);
         }
-        let client = build(route, guard, url)?;
+        let client = build(route, guard, url, CONNECT_TIMEOUT)?;
         Ok(kept.get_or_init(|| client))
     }
 }

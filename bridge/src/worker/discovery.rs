@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::job::Challenged;
-use crate::http::{Egress, classify, message_client};
+use crate::http::{CONNECT_TIMEOUT, Egress, classify, message_client};
 use crate::oauth::challenge;
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::oauth::issuer::Issuer;
@@ -80,7 +80,7 @@ pub async fn takes(upstream: &Url, headers: HeaderMap) -> bool {
 /// A message that every server may be asked, in no session.
 async fn ping(upstream: &Url, headers: HeaderMap) -> Result<reqwest::Response, Problem> {
     let ping = r#"{"jsonrpc":"2.0","id":"mcp-bridge","method":"ping"}"#;
-    let request = message_client(upstream)?
+    let request = message_client(upstream, CONNECT_TIMEOUT)?
         .post(upstream.clone())
         .headers(headers)
         .header(CONTENT_TYPE, "application/json")

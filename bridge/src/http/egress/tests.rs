@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::super::client::message_client;
+use super::super::client::{CONNECT_TIMEOUT, message_client};
 use super::super::resolver::Names;
 use super::*;
 
@@ -138,7 +138,7 @@ async fn the_client_for_messages_has_the_same_errors() {
         ("http://nobody.invalid/".to_owned(), crate::problem::Code::UnknownHost),
     ] {
         let url = Url::parse(&url).unwrap();
-        let error = message_client(&url).unwrap().get(url.clone()).send().await.unwrap_err();
+        let error = message_client(&url, CONNECT_TIMEOUT).unwrap().get(url.clone()).send().await.unwrap_err();
         assert_eq!(classify(&error, &url).code(), code, "{error:?}");
     }
 }
@@ -147,7 +147,7 @@ async fn the_client_for_messages_has_the_same_errors() {
 async fn the_client_for_messages_follows_no_redirect() {
     let (address, _server) = serve(vec![redirect(307, "/else")]).await;
     let url = Url::parse(&format!("http://localhost:{}/", address.port())).unwrap();
-    let answer = message_client(&url).unwrap().get(url).send().await.unwrap();
+    let answer = message_client(&url, CONNECT_TIMEOUT).unwrap().get(url).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 307);
 }
 

@@ -1,0 +1,116 @@
+//! What the commands besides bridging take: `login`, `logout`, `status`.
+
+use clap::Args;
+
+use super::client::SecretArgs;
+use super::common::CommonArgs;
+use super::state::StateArgs;
+use super::{Invocation, stored};
+use crate::credentials::store::Store;
+use crate::problem::{Code, Problem};
+use crate::settings::{LogoutSettings, StatusSettings, check_upstream};
+
+/// What `login` takes.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The MCP endpoint of the remote server [default: the only one that is stored]
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+    /// Sign in anew although there is a sign-in, as another account perhaps
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// What `logout` takes.
+#[derive(Debug, Args)]
+pub struct LogoutArgs {
+    /// The MCP endpoint of the remote server [default: the only one that is stored]
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+    /// All that are stored, or all of URL, or all of --profile
+    #[arg(long)]
+    all: bool,
+    /// Also forget the client that was registered at the server
+    #[arg(long)]
+    forget_registration: bool,
+    #[command(flatten)]
+    secret: SecretArgs,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+/// What `status` takes.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only this remote server; exit code 4 if there is no sign-in for it
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+    /// Print JSON; docs/status.md has its schema
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl LoginArgs {
+    pub(super) fn invocation(mut self) -> Result<Invocation, Problem> {
+        let url = match self.url.take() {
+            Some(url) => url,
+            None => self.only_stored()?,
+        };
+        Ok(Invocation::Login(Box::new(self.common.settings(&url)?), self.force))
+    }
+
+    /// The upstream of the only sign-in that is stored, or the only one of the profile; its profile is taken too.
+    fn only_stored(&mut self) -> Result<String, Problem> {
+        let state = &mut self.common.state;
+        let store = Store::open(state.dir()?);
+        let mut rooms = store.rooms()?;
+        if let Some(profile) = state.profile()? {
+            rooms.retain(|(room, _)| room.profile() == profile);
+        }
+        let (room, record) = stored::the_only(rooms, &store, "login")?;
+        state.profile = Some(room.profile().to_owned());
+        // As it was typed then, where that is known: the canonical form may lack a final slash.
+        let discovery = record.current().and_then(|(_, current)| current.discovery.as_ref());
+        Ok(discovery.map_or_else(|| room.resource().to_owned(), |discovery| discovery.upstream.clone()))
+    }
+}
+
+impl LogoutArgs {
+    pub(super) fn invocation(self) -> Result<Invocation, Problem> {
+        let secret = self.secret.place()?;
+        if secret.is_some() && (self.all || self.url.is_none()) {
+            let what = "a client secret is for one server, and `logout` is to sign out of whatever is stored";
+            return Err(Problem::new(Code::InvalidSetting, what, "name the server: `mcp-bridge logout URL`"));
+        }
+        Ok(Invocation::Logout(Box::new(LogoutSettings {
+            upstream: stored_upstream(self.url.as_deref())?,
+            all: self.all,
+            forget_registration: self.forget_registration,
+            secret,
+            profile: self.state.profile()?,
+            state_dir: self.state.dir()?,
+            log: self.state.log(),
+        })))
+    }
+}
+
+impl StatusArgs {
+    pub(super) fn invocation(self) -> Result<Invocation, Problem> {
+        Ok(Invocation::Status(Box::new(StatusSettings {
+            upstream: stored_upstream(self.url.as_deref())?,
+            json: self.json,
+            profile: self.state.profile()?,
+            state_dir: self.state.dir()?,
+            log: self.state.log(),
+        })))
+    }
+}
+
+/// A URL that is only looked up: how safe it is to speak to was asked when it was stored.
+fn stored_upstream(url: Option<&str>) -> Result<Option<url::Url>, Problem> {
+    url.map(|url| check_upstream(url, true)).transpose()
+}

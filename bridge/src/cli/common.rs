@@ -1,0 +1,48 @@
+//! The flags that bridging and `login` share, joined into [`Settings`].
+
+use clap::Args;
+
+use super::client::ClientArgs;
+use super::server::ServerArgs;
+use super::sign_in::SignInArgs;
+use super::state::StateArgs;
+use crate::problem::Problem;
+use crate::settings::{DEFAULT_PROFILE, Patience, Settings, SignInSettings, TransportSettings, check_upstream};
+
+/// Whatever a sign-in and a message need.
+#[derive(Debug, Args)]
+pub(super) struct CommonArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    sign_in: SignInArgs,
+    #[command(flatten)]
+    client: ClientArgs,
+    #[command(flatten)]
+    pub(super) state: StateArgs,
+}
+
+impl CommonArgs {
+    /// The settings for an upstream; how its messages go is still as nobody set anything.
+    ///
+    /// # Errors
+    /// The first value that does not hold.
+    pub(super) fn settings(self, upstream: &str) -> Result<Settings, Problem> {
+        let sign_in = SignInSettings {
+            upstream: check_upstream(upstream, self.server.allow_http)?,
+            state_dir_named: self.state.state_dir.is_some(),
+            state_dir: self.state.dir()?,
+            profile: self.state.profile()?.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()),
+            scope: self.sign_in.scope()?,
+            timeout: self.sign_in.timeout(),
+            client_name: self.sign_in.client_name,
+            client: self.client.known()?,
+            callback_port: self.sign_in.callback_port,
+            no_browser: self.sign_in.no_browser,
+            allow_http: self.server.allow_http,
+            log: self.state.log(),
+        };
+        let headers = self.server.headers();
+        Ok(Settings { patience: Patience::Auto, transport: TransportSettings::default(), headers, sign_in })
+    }
+}

@@ -1,0 +1,41 @@
+//! The flags under "Sign-in": what a sign-in asks for, and how a person is led to it.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::oauth::scope::Scope;
+use crate::problem::Problem;
+
+/// How to sign in.
+#[derive(Debug, Args)]
+pub(super) struct SignInArgs {
+    /// The scope to ask for, instead of what the server names
+    #[arg(long, value_name = "SCOPE", help_heading = "Sign-in")]
+    scope: Option<String>,
+    /// The name that the consent page shows for this client
+    #[arg(long, value_name = "NAME", default_value = "mcp-bridge", help_heading = "Sign-in")]
+    pub(super) client_name: String,
+    /// A fixed port for the redirect back from the browser
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Sign-in")]
+    pub(super) callback_port: Option<u16>,
+    /// How long a sign-in may take, from the opening of the tab
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u32).range(1..=86400), help_heading = "Sign-in")]
+    sign_in_timeout: u32,
+    /// Print the sign-in's URL to stderr instead of opening a browser
+    #[arg(long, help_heading = "Sign-in")]
+    pub(super) no_browser: bool,
+}
+
+impl SignInArgs {
+    /// # Errors
+    /// A scope that RFC 6749 §3.3 does not allow.
+    pub(super) fn scope(&self) -> Result<Option<String>, Problem> {
+        self.scope.as_deref().map(Scope::parse).transpose()?;
+        Ok(self.scope.clone())
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.sign_in_timeout.into())
+    }
+}
