@@ -7,9 +7,6 @@ pub mod stdio;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-/// The longest line that is taken from a host, in bytes.
-pub const MAX_LINE: usize = 64 * 1024 * 1024;
-
 /// What came from the host.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Input {
@@ -19,6 +16,8 @@ pub enum Input {
     TooLong {
         /// How many bytes the line had.
         length: u64,
+        /// How many are taken.
+        limit: usize,
         /// Its first 4 KiB.
         beginning: Bytes,
     },

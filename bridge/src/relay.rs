@@ -44,6 +44,7 @@ use crate::host::{Host, Input, Written};
 use crate::message::{self, Envelope, Invalid, Kind};
 use crate::settings::{Patience, TransportSettings};
 use crate::untrusted::Untrusted;
+use crate::upstream::retry::is_idempotent;
 use crate::upstream::{Purpose, Upstream};
 
 /// A running bridge between one host and one upstream.
@@ -155,8 +156,8 @@ impl Relay {
                     Err(invalid) => self.refuse(&invalid, load),
                 }
             }
-            Input::TooLong { length, beginning } => {
-                let reason = format!("a line of {length} bytes, over the limit of {}", crate::host::MAX_LINE);
+            Input::TooLong { length, limit, beginning } => {
+                let reason = format!("a line of {length} bytes, over the limit of {limit}");
                 let id = id_at_the_beginning(&beginning);
                 let load = self.shared.backlog.put_on(beginning.len());
                 self.refuse(&Invalid::message(id.as_deref(), reason), load);
@@ -205,8 +206,10 @@ impl Relay {
         let shared = self.shared.clone();
         shared.heard.notify_one();
         let received = Instant::now();
-        let mut errand = Errand { line: line.clone(), received, may_begin: true, purpose: Purpose::Call };
-        match envelope.method.as_deref().unwrap_or_default() {
+        let method = envelope.method.as_deref().unwrap_or_default();
+        let idempotent = is_idempotent(method);
+        let mut errand = Errand { line: line.clone(), received, may_begin: true, purpose: Purpose::Call, idempotent };
+        match method {
             "initialize" => {
                 for probe in self.probes.drain(..) {
                     shared.in_flight.cancel(&probe);

@@ -5,10 +5,14 @@
 pub mod error;
 pub mod exchange;
 pub mod headers;
+pub mod pace;
+pub mod retry;
 pub mod session;
 pub mod sse;
 pub mod standalone_stream;
+pub mod stream;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +23,7 @@ use url::Url;
 
 use self::error::UpstreamError;
 use self::session::Session;
+use self::stream::{Limits, Place, Stream};
 use crate::http::{HttpError, classify, message_client};
 use crate::message::Envelope;
 use crate::safe_url::SafeUrl;
@@ -26,8 +31,6 @@ use crate::settings::TransportSettings;
 pub use crate::tokens::Purpose;
 use crate::tokens::{Keeper, Verdict};
 
-/// The longest message that is taken from an upstream, in bytes.
-pub const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 /// How long the goodbye to a session may take.
 const GOODBYE: Duration = Duration::from_millis(700);
 
@@ -44,6 +47,8 @@ pub struct Upstream {
     /// Built when the first message goes: TLS roots take milliseconds to load.
     client: OnceLock<reqwest::Client>,
     session: Mutex<Session>,
+    /// It has answered once, whatever it said.
+    reached: AtomicBool,
     admitted: Notify,
 }
 
@@ -60,6 +65,7 @@ impl Upstream {
             transport,
             client: OnceLock::new(),
             session: Mutex::default(),
+            reached: AtomicBool::new(false),
             admitted: Notify::new(),
         }
     }
@@ -107,6 +113,12 @@ impl Upstream {
         self.tokens.forget_held();
     }
 
+    /// Whether it has ever answered: where it has not, its URL may be wrong, and nobody waits for what may never be.
+    #[must_use]
+    pub fn was_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
+
     /// Resolves at the next exchange that goes with a token and is not refused.
     pub async fn admitted(&self) {
         self.admitted.notified().await;
@@ -137,6 +149,7 @@ impl Upstream {
                 request = request.body(body.clone());
             }
             let response = request.send().await.map_err(|e| classify(&e, &url))?;
+            self.reached.store(true, Ordering::Relaxed);
             if let Some(to) = exchange::same_origin_redirect(&response, &url)? {
                 redirects += 1;
                 if redirects > exchange::MAX_REDIRECTS {
@@ -155,6 +168,11 @@ impl Upstream {
                 Verdict::SendAgain => {}
             }
         }
+    }
+
+    fn stream(&self, response: reqwest::Response, sent: Vec<HeaderValue>, place: Place) -> Stream {
+        let limits = Limits { message: self.transport.max_message, idle: self.transport.idle_timeout };
+        Stream::new(response, self.url.clone(), sent, limits, place)
     }
 
     fn client(&self) -> Result<&reqwest::Client, HttpError> {

@@ -38,7 +38,7 @@ pub async fn run(settings: Settings) -> ExitCode {
         SafeUrl::new(&upstream_url),
         sign_in.state_dir.display()
     );
-    let (host, written) = match stdio::open() {
+    let (host, written) = match stdio::open(transport.max_message) {
         Ok(pair) => pair,
         Err(error) => {
             let hint = "start mcp-bridge with stdin and stdout open, as an MCP host does";

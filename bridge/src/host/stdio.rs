@@ -9,19 +9,19 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Host, Input, MAX_LINE, Written};
+use super::{Host, Input, Written};
 
 /// How many lines may wait in each direction.
 const QUEUE: usize = 64;
 /// How much of a line over the limit is kept, in bytes: enough to find its id.
 const BEGINNING: usize = 4096;
 
-/// Opens the pair, in a runtime. The receiver resolves once [`Host::written`] is gone: everything is written, or nobody
+/// Opens the pair, in a runtime. `longest` is the longest line that is taken, in bytes. The receiver resolves once [`Host::written`] is gone: everything is written, or nobody
 /// waits for it any more.
 ///
 /// # Errors
 /// Where stdout cannot be duplicated or a thread cannot be started.
-pub fn open() -> io::Result<(Host, oneshot::Receiver<()>)> {
+pub fn open(longest: usize) -> io::Result<(Host, oneshot::Receiver<()>)> {
     let (to_bridge, input) = mpsc::channel(QUEUE);
     let (output, from_bridge) = mpsc::channel(QUEUE);
     let (done, all) = oneshot::channel();
@@ -30,7 +30,7 @@ pub fn open() -> io::Result<(Host, oneshot::Receiver<()>)> {
     let listener = gone(stdout.try_clone()?)?;
     let runtime = Handle::current();
     std::thread::Builder::new().name("stdin".into()).spawn(move || {
-        if let Err(error) = read_lines(io::stdin().lock(), MAX_LINE, |line| to_bridge.blocking_send(line).is_ok()) {
+        if let Err(error) = read_lines(io::stdin().lock(), longest, |line| to_bridge.blocking_send(line).is_ok()) {
             tracing::warn!("stdin: {error}");
         }
     })?;
@@ -106,7 +106,7 @@ fn read_lines(mut from: impl BufRead, limit: usize, mut take: impl FnMut(Input) 
         } else if read > limit {
             line.truncate(BEGINNING);
             let length = read as u64 + skip_line(&mut from)?;
-            Input::TooLong { length, beginning: line.into() }
+            Input::TooLong { length, limit, beginning: line.into() }
         } else {
             Input::Line(line.into())
         };
@@ -194,7 +194,7 @@ mod tests {
     fn h4_a_line_over_the_limit_is_skipped_and_the_next_one_works() {
         let seen = lines(b"0123456789x\n0123456789\nok\n", 10);
         let beginning = Bytes::from_static(b"0123456789x");
-        assert_eq!(seen, [Input::TooLong { length: 12, beginning }, line("0123456789"), line("ok")]);
+        assert_eq!(seen, [Input::TooLong { length: 12, limit: 10, beginning }, line("0123456789"), line("ok")]);
     }
 
     #[tokio::test]

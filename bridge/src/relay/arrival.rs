@@ -196,13 +196,16 @@ impl Shared {
             // Each attempt counts as a message of its own: how the last one ended decides nothing for it.
             match self.attempt(Instant::now()).await {
                 Ok(response) => break self.settle(response),
-                Err(error) if error.passes() || self.desk.has_promised() && error.may_pass() => {
+                Err(error) if self.is_worth_another_try(&error) => {
                     let problem = error.problem(self.upstream.shown());
                     self.desk.has_trouble(&problem);
-                    tracing::warn!("{problem} ({}); trying again in {} s", problem.hint, wait.as_secs_f32());
+                    // The server's own wish is never cut short.
+                    let least = error.retry_after().unwrap_or(FIRST_WAIT);
+                    let most = wait.max(least);
+                    tracing::warn!("{problem} ({}); trying again in {} s", problem.hint, most.as_secs_f32());
                     // A host that asks for something need not wait for the longer pauses.
-                    tokio::time::sleep(FIRST_WAIT).await;
-                    let _ = tokio::time::timeout(wait - FIRST_WAIT, self.arrival.wanted.notified()).await;
+                    tokio::time::sleep(least).await;
+                    let _ = tokio::time::timeout(most - least, self.arrival.wanted.notified()).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
                     self.upstream.look_at_the_store_again();
                 }
@@ -213,6 +216,13 @@ impl Shared {
         // The host may have nothing to say for long; nobody is asked to sign in for that.
         let _ = self.introduced((Purpose::Background, Instant::now())).await;
         self.make_good();
+    }
+
+    /// Whether the server may be there soon. One that wants to be left alone for longer than anybody waits says no (T7).
+    fn is_worth_another_try(&self, error: &UpstreamError) -> bool {
+        let promised = self.desk.has_promised();
+        let in_time = promised || error.retry_after().is_none_or(|wait| wait <= ABSENCE);
+        in_time && error.passes() || promised && error.may_pass()
     }
 
     /// One handshake, bounded in time as long as no person is asked to sign in for it.
@@ -234,6 +244,9 @@ impl Shared {
         };
         self.upstream.forget_session();
         let mut reply = self.upstream.post(line.clone(), (Purpose::Call, received)).await?;
+        if reply.retry_after().is_some() {
+            return Err(reply.refused());
+        }
         while let Some(message) = reply.next().await? {
             match Incoming::sort(message, &id, reply.bond())? {
                 Incoming::Response(response) => {

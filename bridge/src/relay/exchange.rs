@@ -13,6 +13,7 @@ use crate::untrusted::Untrusted;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::{Bond, Reply};
+use crate::upstream::retry::Retry;
 
 /// How long a stream is read on after its request is over.
 const AFTERWORDS: Duration = Duration::from_secs(30);
@@ -26,6 +27,8 @@ pub(super) struct Errand {
     pub(super) may_begin: bool,
     /// Whether a person may be asked to sign in for it.
     pub(super) purpose: Purpose,
+    /// Whether it may be sent again although it may have been carried out (T7).
+    pub(super) idempotent: bool,
 }
 
 /// A message of the upstream, in the reply to one request.
@@ -79,32 +82,65 @@ impl Shared {
         id: &str,
         streaming: &AtomicBool,
     ) -> Result<(Bytes, Reply), UpstreamError> {
-        let Errand { line, received, may_begin, purpose } = errand;
-        let mut again = true;
+        let Errand { line, received, may_begin, purpose, idempotent } = errand;
+        let mut may_renew = true;
+        let mut retry = Retry::new(received, idempotent);
         loop {
             self.arrived(received, may_begin).await?;
             let session = self.session_number();
             self.introduced((purpose, received)).await?;
-            match self.ask(&line, (purpose, received), id, streaming).await {
-                Err(UpstreamError::SessionLost) if again && session.is_some() => {
-                    again = false;
-                    self.session_is_lost(session.unwrap_or_default());
+            let error = match self.upstream.post(line.clone(), (purpose, received)).await {
+                Err(error) => error,
+                Ok(reply) => match reply.retry_after().and_then(|wait| retry.within(wait)) {
+                    Some(wait) => {
+                        drop(reply);
+                        self.wait_until_not_busy(wait).await;
+                        continue;
+                    }
+                    None => match self.response_in(reply, id, streaming, may_renew).await {
+                        Err(error) => error,
+                        found => return found,
+                    },
+                },
+            };
+            streaming.store(false, Ordering::Relaxed);
+            match session {
+                Some(lost) if may_renew && matches!(error, UpstreamError::SessionLost) => {
+                    may_renew = false;
+                    self.session_is_lost(lost);
                 }
-                outcome => return outcome,
+                _ => self.pause(&mut retry, error).await?,
             }
         }
     }
 
-    async fn ask(
+    /// The response in a reply, and what may still follow on its stream. What else comes goes to the host at once. A stream
+    /// that ends too early is gone on with (T5).
+    async fn response_in(
         &self,
-        line: &Bytes,
-        wanted: (Purpose, Instant),
+        mut reply: Reply,
         id: &str,
         streaming: &AtomicBool,
+        may_renew: bool,
     ) -> Result<(Bytes, Reply), UpstreamError> {
-        let mut reply = self.upstream.post(line.clone(), wanted).await?;
-        streaming.store(reply.is_stream(), Ordering::Relaxed);
-        while let Some(message) = reply.next().await? {
+        if !may_renew {
+            reply.takes_loss();
+        }
+        loop {
+            streaming.store(reply.is_stream(), Ordering::Relaxed);
+            let message = match reply.next().await {
+                Ok(Some(message)) => message,
+                Ok(None) if !reply.is_stream() => return Err(UpstreamError::NoResponse(reply.status())),
+                Ok(None) => {
+                    reply = self.upstream.resume(reply, UpstreamError::StreamEnded).await?;
+                    continue;
+                }
+                Err(error) if reply.is_stream() && error.breaks_a_stream() => {
+                    reply = self.upstream.resume(reply, error).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             match Incoming::sort(message, id, reply.bond()) {
                 Ok(Incoming::Response(response)) => return Ok((response, reply)),
                 Ok(Incoming::ForHost(message)) => drop(self.output.send(message).await),
@@ -112,7 +148,21 @@ impl Shared {
                 Err(error) => return Err(error),
             }
         }
-        Err(if reply.is_stream() { UpstreamError::StreamEnded } else { UpstreamError::NoResponse(reply.status()) })
+    }
+
+    /// Waits as the server wants it.
+    pub(super) async fn wait_until_not_busy(&self, wait: Duration) {
+        tracing::info!("`{}` is busy: asking again in {} s", self.upstream.shown(), wait.as_secs_f32());
+        tokio::time::sleep(wait).await;
+    }
+
+    /// Waits before a message is sent once more, or gives the error back (T7).
+    pub(super) async fn pause(&self, retry: &mut Retry, error: UpstreamError) -> Result<(), UpstreamError> {
+        let wait = if self.upstream.was_reached() { retry.pause(&error) } else { None };
+        let Some(wait) = wait else { return Err(error) };
+        tracing::info!("{}: trying again", error.problem(self.upstream.shown()));
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 
     /// A connection is only free for the next request once its stream is read to the end.

@@ -12,6 +12,7 @@ use super::backlog::Load;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::Reply;
+use crate::upstream::retry::Retry;
 
 /// How long a notification may hold up the ones behind it.
 const TURN: Duration = Duration::from_secs(30);
@@ -96,10 +97,11 @@ impl Shared {
         let (tell, mut told) = oneshot::channel();
         let shared = self.clone();
         self.spawn(async move {
-            match shared.upstream.post(message, wanted).await {
+            let session = shared.session_number();
+            match shared.post_in_the_end(message, wanted).await {
                 Ok(reply) => {
                     let _ = tell.send(Ok(()));
-                    shared.read_the_rest(reply).await;
+                    shared.read_the_rest(reply, session).await;
                 }
                 Err(error) => {
                     if let Err(Err(error)) = tell.send(Err(error)) {
@@ -118,11 +120,30 @@ impl Shared {
         }
     }
 
-    async fn read_the_rest(&self, reply: Reply) {
-        if !reply.is_acknowledgement()
-            && let Err(error) = self.read_to_the_end(reply).await
-        {
+    /// POSTs a message that has no response, again where it certainly did not arrive (T7).
+    async fn post_in_the_end(&self, message: Bytes, wanted: (Purpose, Instant)) -> Result<Reply, UpstreamError> {
+        let mut retry = Retry::new(wanted.1, false);
+        loop {
+            match self.upstream.post(message.clone(), wanted).await {
+                Ok(reply) => match reply.retry_after().and_then(|wait| retry.within(wait)) {
+                    Some(wait) => self.wait_until_not_busy(wait).await,
+                    None => return Ok(reply),
+                },
+                Err(error) => self.pause(&mut retry, error).await?,
+            }
+        }
+    }
+
+    /// What an answer holds besides. `session` is the one that the message went to.
+    async fn read_the_rest(self: &Arc<Self>, reply: Reply, session: Option<u64>) {
+        if reply.is_acknowledgement() {
+            return;
+        }
+        if let Err(error) = self.read_to_the_end(reply).await {
             self.did_not_arrive(&error);
+            if let (UpstreamError::SessionLost, Some(lost)) = (error, session) {
+                self.session_is_lost(lost);
+            }
         }
     }
 

@@ -93,7 +93,8 @@ impl Shared {
             self.spawn(async move {
                 let id = format!("\"mcp-bridge-{method}\"");
                 let line = Bytes::from(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\"}}"));
-                let errand = Errand { line, received: Instant::now(), may_begin: false, purpose: Purpose::Call };
+                let (received, purpose) = (Instant::now(), Purpose::Call);
+                let errand = Errand { line, received, may_begin: false, purpose, idempotent: true };
                 let outcome = shared.exchange(errand, &id, &AtomicBool::new(false)).await;
                 shared.is_made_good(method, outcome).await;
             });

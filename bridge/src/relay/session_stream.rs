@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::gate::{Gate, Shut};
+use crate::upstream::Purpose;
+use crate::upstream::error::UpstreamError;
+use crate::upstream::pace::Pace;
+use crate::upstream::stream::{Place, Stream};
 
 /// How long to wait before a stream is opened again, where the server names no longer time.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -42,33 +46,25 @@ impl Shared {
 /// Passes on what comes, and opens the stream again when it ends, until the server refuses.
 async fn keep_open(shared: Arc<Shared>, opens: Shut) {
     let mut opens = Some(opens);
-    let mut last_event_id = Vec::new();
-    let mut pace = Pace(FIRST_WAIT);
+    let mut place = Place::default();
+    let mut pace = Pace::new(FIRST_WAIT, LONGEST_WAIT);
     let mut may_ask_again = true;
     loop {
-        let listened = shared.upstream.listen(&last_event_id).await;
+        let session = shared.session_number();
+        let listened = shared.upstream.listen(&mut place, Purpose::Background).await;
         drop(opens.take());
         let wait = match listened {
             Ok(None) => return,
-            Ok(Some(mut stream)) => {
+            Ok(Some(stream)) => {
                 let opened = Instant::now();
-                let mut lived = false;
-                loop {
-                    match stream.next().await {
-                        Ok(Some(message)) => {
-                            lived = true;
-                            shared.pass_on(message).await;
-                        }
-                        Ok(None) => break,
-                        Err(error) => {
-                            tracing::debug!("the standalone stream broke: {error}");
-                            break;
-                        }
-                    }
-                }
-                let (position, retry) = stream.position();
-                last_event_id = position;
-                pace.next(lived || opened.elapsed() >= LIVED, retry)
+                let ended = shared.pass_on_all(stream).await;
+                let lived = ended.lived() || opened.elapsed() >= LIVED;
+                place = ended.into_place();
+                pace.after_stream(lived, place.retry())
+            }
+            Err(UpstreamError::SessionLost) => {
+                session.into_iter().for_each(|lost| shared.session_is_lost(lost));
+                return;
             }
             // Without a sign-in there is nothing to be had, and none is made for this; after one it is worth one attempt.
             Err(error) if error.needs_sign_in() && may_ask_again => {
@@ -83,39 +79,25 @@ async fn keep_open(shared: Arc<Shared>, opens: Shut) {
             }
             Err(error) => {
                 tracing::debug!("the standalone stream could not be opened: {error}");
-                pace.next(false, None)
+                pace.after_stream(false, None)
             }
         };
         tokio::time::sleep(wait).await;
     }
 }
 
-/// How long to wait before the stream is opened again: what is in vain doubles the wait.
-struct Pace(Duration);
-
-impl Pace {
-    /// The wait after a stream; `retry` is the server's own wish, and never cut short (T5).
-    fn next(&mut self, lived: bool, retry: Option<Duration>) -> Duration {
-        if lived {
-            self.0 = FIRST_WAIT;
+impl Shared {
+    /// Passes on what comes until the stream ends.
+    async fn pass_on_all(&self, mut stream: Stream) -> Stream {
+        loop {
+            match stream.next().await {
+                Ok(Some(message)) => self.pass_on(message).await,
+                Ok(None) => return stream,
+                Err(error) => {
+                    tracing::debug!("the standalone stream broke: {error}");
+                    return stream;
+                }
+            }
         }
-        let wait = self.0.max(retry.unwrap_or_default());
-        self.0 = (self.0 * 2).min(LONGEST_WAIT);
-        wait
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn t4_a_stream_that_ends_at_once_is_opened_again_ever_more_slowly_whatever_retry_says() {
-        let mut pace = Pace(FIRST_WAIT);
-        let mut wait = |lived, retry: Option<u64>| pace.next(lived, retry.map(Duration::from_secs)).as_secs();
-        assert_eq!([wait(false, Some(0)), wait(false, None), wait(false, Some(0))], [1, 2, 4]);
-        assert_eq!([wait(false, Some(300)), wait(true, Some(0)), wait(false, None)], [300, 1, 2]);
-        let longest = (0..10).map(|_| wait(false, None)).last();
-        assert_eq!(longest, Some(60));
     }
 }

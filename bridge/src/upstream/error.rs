@@ -1,5 +1,7 @@
 //! What can go wrong between the bridge and the upstream, sorted by whose fault it is.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 use crate::http::HttpError;
@@ -18,7 +20,7 @@ pub enum UpstreamError {
     #[error("{0}")]
     Token(#[from] Problem),
     /// An HTTP error without a JSON-RPC body.
-    #[error("answered {status}{}", quoted(.excerpt))]
+    #[error("answered {status}{}{}", waiting(.retry_after), quoted(.excerpt))]
     Status {
         /// The HTTP status.
         status: StatusCode,
@@ -26,9 +28,11 @@ pub enum UpstreamError {
         excerpt: Untrusted,
         /// The body is an OAuth error, from whatever checks the token.
         of_oauth: bool,
+        /// After how long it wants to be asked again.
+        retry_after: Option<Duration>,
     },
-    /// 404 to a session id: the server has forgotten the session.
-    #[error("has ended the MCP session (404)")]
+    /// 404 to a session id, or 400 with words about it: the server has forgotten the session.
+    #[error("has ended the MCP session")]
     SessionLost,
     /// A success that is neither JSON nor an event stream.
     #[error("answered {status} with {content_type} instead of JSON-RPC{}", quoted(.excerpt))]
@@ -54,6 +58,12 @@ pub enum UpstreamError {
     /// A stream ended before the response to its request.
     #[error("ended the stream before the response to the request")]
     StreamEnded,
+    /// A stream, or the beginning of an answer, on which nothing came for so long.
+    #[error("was silent for {} s", .0.as_secs_f32())]
+    Silent(Duration),
+    /// A request that took longer than it may.
+    #[error("did not answer the request within {} s", .0.as_secs_f32())]
+    TookTooLong(Duration),
     /// A message over the limit, in bytes.
     #[error("sent a message over {0} bytes")]
     TooLarge(usize),
@@ -67,8 +77,8 @@ impl UpstreamError {
     #[must_use]
     pub fn without(self, sent: &SentSecrets) -> Self {
         match self {
-            UpstreamError::Status { status, excerpt, of_oauth } => {
-                UpstreamError::Status { status, excerpt: excerpt.without(sent), of_oauth }
+            UpstreamError::Status { status, excerpt, of_oauth, retry_after } => {
+                UpstreamError::Status { status, excerpt: excerpt.without(sent), of_oauth, retry_after }
             }
             UpstreamError::NotMcp { status, content_type, excerpt } => UpstreamError::NotMcp {
                 status,
@@ -91,11 +101,47 @@ impl UpstreamError {
         }
     }
 
+    /// Whether the request certainly was not carried out, and it is worth while to send it again whatever it is (T7).
+    #[must_use]
+    pub fn was_never_sent(&self) -> bool {
+        matches!(self, UpstreamError::Http(error) if error.never_sent() && is_absence(error.code()))
+    }
+
+    /// Whether a request that is idempotent may be sent again: it is not known whether it was carried out (T7).
+    #[must_use]
+    pub fn may_be_repeated(&self) -> bool {
+        match self {
+            UpstreamError::Http(error) => matches!(error, HttpError::Broken { .. } | HttpError::TimedOut { .. }),
+            UpstreamError::StreamEnded | UpstreamError::Silent(_) => true,
+            error => error.passes(),
+        }
+    }
+
+    /// Whether it ends a stream that may go on elsewhere (T5).
+    #[must_use]
+    pub fn breaks_a_stream(&self) -> bool {
+        matches!(
+            self,
+            UpstreamError::StreamEnded
+                | UpstreamError::Silent(_)
+                | UpstreamError::Http(HttpError::Broken { .. } | HttpError::TimedOut { .. })
+        )
+    }
+
     /// Whether it may be another answer later, as from a server that is being deployed: worth waiting for where the host
     /// has an answer already.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         matches!(self, UpstreamError::Status { status, .. } if status.is_server_error() || *status == StatusCode::NOT_FOUND)
+    }
+
+    /// After how long the server wants to be asked again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            UpstreamError::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
     }
 
     /// Whether no token could be had, or none is accepted.
@@ -141,7 +187,12 @@ impl UpstreamError {
             UpstreamError::NoResponse(_) | UpstreamError::NotAResponse(_) => {
                 (Code::NotAnMcpServer, "the server breaks the MCP rules for this request: tell its operator")
             }
-            UpstreamError::StreamEnded => (Code::StreamBroken, "it is not known whether the request was carried out"),
+            UpstreamError::StreamEnded | UpstreamError::Silent(_) => {
+                (Code::StreamBroken, "it is not known whether the request was carried out")
+            }
+            UpstreamError::TookTooLong(_) => {
+                (Code::TimedOut, "if the server needs longer, set a longer `--request-timeout`, or 0 for none")
+            }
             UpstreamError::TooLarge(_) => (Code::MessageTooLarge, "ask for less in one request"),
         };
         Problem::new(code, format!("`{upstream}` {self}"), hint)
@@ -153,6 +204,10 @@ impl UpstreamError {
 /// A name that is not known may be known once a VPN is up.
 fn is_absence(code: Code) -> bool {
     matches!(code, Code::UnknownHost | Code::ConnectionRefused | Code::ConnectionFailed | Code::TimedOut)
+}
+
+fn waiting(retry_after: &Option<Duration>) -> String {
+    retry_after.map(|wait| format!(" and wants to be asked again in {} s", wait.as_secs())).unwrap_or_default()
 }
 
 fn quoted(excerpt: &Untrusted) -> String {
@@ -217,7 +272,7 @@ mod tests {
         let status = StatusCode::BAD_REQUEST;
         let quoted = || excerpt(b"<p>bad at-sent/1 (at-sent%2F1)");
         let table = [
-            UpstreamError::Status { status, excerpt: quoted(), of_oauth: false },
+            UpstreamError::Status { status, excerpt: quoted(), of_oauth: false, retry_after: None },
             UpstreamError::NotMcp { status, content_type: Untrusted::new("at-sent/1"), excerpt: quoted() },
             UpstreamError::NotAResponse(quoted()),
         ];
@@ -234,6 +289,7 @@ mod tests {
             status: StatusCode::BAD_GATEWAY,
             excerpt: Untrusted::new("Bad gateway"),
             of_oauth: false,
+            retry_after: None,
         };
         let problem = error.problem(&upstream);
         assert_eq!(problem.message, "`https://mcp.example.com/mcp` answered 502 Bad Gateway: Bad gateway");

@@ -1,7 +1,7 @@
 //! One message out, its reply in: JSON, an array, or a stream of events, all seen as one sequence of messages (T1, T12).
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
@@ -9,8 +9,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
 use super::error::{UpstreamError, excerpt, is_oauth_error};
-use super::{MAX_MESSAGE, Upstream, headers, sse};
-use crate::http::{classify, read_limited};
+use super::stream::{Place, Stream};
+use super::{Upstream, headers, retry};
+use crate::http::read_limited;
 use crate::message::{self, Envelope, Kind};
 use crate::safe_url::SafeUrl;
 use crate::tokens::Purpose;
@@ -26,6 +27,10 @@ pub struct Reply {
     headers: HeaderMap,
     /// What the server may repeat, and nobody is shown.
     sent: Vec<HeaderValue>,
+    /// The longest message, in bytes.
+    longest: usize,
+    /// It was sent within a session, and a lost one may be begun anew for it.
+    may_lose_session: bool,
     bond: Bond,
     messages: Messages,
 }
@@ -50,17 +55,6 @@ enum Messages {
     Stream(Box<Stream>),
 }
 
-/// A stream of events, seen as the messages that they carry.
-#[derive(Debug)]
-pub struct Stream {
-    response: reqwest::Response,
-    url: Url,
-    /// What the server may repeat, and nobody is shown.
-    sent: Vec<HeaderValue>,
-    parser: sse::Parser,
-    ready: VecDeque<Bytes>,
-}
-
 impl Upstream {
     /// POSTs one message, to the byte as it is (T1). `wanted` says what for, and when it arrived. Returns with the
     /// beginning of the reply: the server has the message.
@@ -69,16 +63,17 @@ impl Upstream {
     /// Whatever keeps a reply from coming: network, token, a redirect that is not followed.
     pub async fn post(&self, message: Bytes, wanted: (Purpose, Instant)) -> Result<Reply, UpstreamError> {
         let headers = |session: &_| headers::of_post(&self.headers, session);
-        let (response, in_session, sent) = self.send(Method::POST, headers, Some(message), wanted).await?;
+        let (mut response, in_session, sent) = self.send(Method::POST, headers, Some(message), wanted).await?;
         let status = response.status();
-        let headers = response.headers().clone();
+        let headers = std::mem::take(response.headers_mut());
         let messages = if status.is_success() && is_event_stream(&headers) {
-            Messages::Stream(Box::new(Stream::new(response, self.url.clone(), sent.clone())))
+            Messages::Stream(Box::new(self.stream(response, sent.clone(), Place::default())))
         } else {
             Messages::Unread(Box::new(response))
         };
         let bond = if status == StatusCode::NOT_FOUND && in_session { Bond::SessionLost } else { Bond::None };
-        Ok(Reply { status, headers, sent, bond, messages })
+        let longest = self.transport.max_message;
+        Ok(Reply { status, headers, sent, longest, may_lose_session: in_session, bond, messages })
     }
 }
 
@@ -107,6 +102,54 @@ impl Reply {
         self.status == StatusCode::ACCEPTED
     }
 
+    /// After how long the server, which is busy, wants the same request again (T7).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry::retry_after(self.status, &self.headers)
+    }
+
+    /// A session that seems to be lost is not begun anew for this request: what the server says of it is its answer.
+    pub fn takes_loss(&mut self) {
+        self.may_lose_session = false;
+    }
+
+    /// Where its stream left off, if it is one.
+    #[must_use]
+    pub fn into_place(self) -> Option<Place> {
+        match self.messages {
+            Messages::Stream(stream) => Some(stream.into_place()),
+            Messages::Unread(_) | Messages::Body(_) => None,
+        }
+    }
+
+    /// Whether its stream brought an event.
+    #[must_use]
+    pub fn lived(&self) -> bool {
+        matches!(&self.messages, Messages::Stream(stream) if stream.lived())
+    }
+
+    /// The same reply on another connection (T5).
+    pub(super) fn on(stream: Stream, longest: usize) -> Reply {
+        Reply {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            sent: Vec::new(),
+            longest,
+            may_lose_session: false,
+            bond: Bond::None,
+            messages: Messages::Stream(Box::new(stream)),
+        }
+    }
+
+    /// The next message, if it is there already: nothing more is read for it.
+    pub fn ready(&mut self) -> Option<Bytes> {
+        match &mut self.messages {
+            Messages::Unread(_) => None,
+            Messages::Body(messages) => messages.pop_front(),
+            Messages::Stream(stream) => stream.ready(),
+        }
+    }
+
     /// What ties the message that [`Reply::next`] gave last to the request.
     #[must_use]
     pub fn bond(&self) -> Bond {
@@ -119,11 +162,13 @@ impl Reply {
     /// A status without a JSON-RPC body, something else than MCP, a stream that breaks, a message over the limit.
     pub async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         if let Messages::Unread(response) = &mut self.messages {
-            let body = read_limited(response, MAX_MESSAGE).await?;
+            let body = read_limited(response, self.longest).await?;
             let messages = if self.status.is_success() {
                 messages_of(self.status, &self.headers, body)
+            } else if self.may_lose_session && self.status == StatusCode::BAD_REQUEST && is_about_the_session(&body) {
+                Err(UpstreamError::SessionLost)
             } else {
-                error_of(self.status, body, self.bond).map(|error| VecDeque::from([error]))
+                self.error_of(body).map(|error| VecDeque::from([error]))
             };
             let messages = messages.map_err(|error| error.without(&headers::secrets(&self.sent)))?;
             if messages.len() == 1 && self.bond == Bond::None {
@@ -137,52 +182,33 @@ impl Reply {
             Messages::Stream(stream) => stream.next().await,
         }
     }
-}
 
-impl Stream {
-    pub(super) fn new(response: reqwest::Response, url: Url, sent: Vec<HeaderValue>) -> Self {
-        Stream { response, url, sent, parser: sse::Parser::new(MAX_MESSAGE), ready: VecDeque::new() }
-    }
-
-    /// The next message on one line, or `None` at the end.
-    ///
-    /// # Errors
-    /// Where the stream breaks or an event is over the limit.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
-        loop {
-            if let Some(message) = self.ready.pop_front() {
-                return Ok(Some(message));
-            }
-            let Some(chunk) = self.response.chunk().await.map_err(|e| classify(&e, &self.url))? else {
-                return Ok(None);
-            };
-            let ready = &mut self.ready;
-            let mut broken = Ok(());
-            self.parser
-                .push(&chunk, |event| {
-                    if event.is_message() && broken.is_ok() {
-                        broken = one_line_each(event.data.into(), ready);
-                    }
-                })
-                .map_err(|sse::TooLarge(limit)| UpstreamError::TooLarge(limit))?;
-            broken.map_err(|error| error.without(&headers::secrets(&self.sent)))?;
+    /// An error status with a JSON-RPC response passes as it is, on one line (T12, H1); any other becomes an error of ours.
+    fn error_of(&self, body: Bytes) -> Result<Bytes, UpstreamError> {
+        match Envelope::parse(&body) {
+            Ok(envelope) if envelope.kind == Kind::Response => Ok(one_line(body)),
+            _ if self.bond == Bond::SessionLost => Err(UpstreamError::SessionLost),
+            _ => Err(UpstreamError::Status {
+                excerpt: excerpt(&body),
+                of_oauth: is_oauth_error(&body),
+                status: self.status,
+                retry_after: self.retry_after(),
+            }),
         }
     }
 
-    /// Where a new stream should go on, and how long to wait before.
+    /// The error that its status is, whatever its body says.
     #[must_use]
-    pub fn position(&self) -> (Vec<u8>, Option<std::time::Duration>) {
-        (self.parser.last_event_id().to_vec(), self.parser.retry())
+    pub fn refused(&self) -> UpstreamError {
+        let (status, retry_after) = (self.status, self.retry_after());
+        UpstreamError::Status { status, excerpt: Untrusted::new(""), of_oauth: false, retry_after }
     }
 }
 
-/// An error status with a JSON-RPC response passes as it is, on one line (T12, H1); any other becomes an error of ours.
-fn error_of(status: StatusCode, body: Bytes, bond: Bond) -> Result<Bytes, UpstreamError> {
-    match Envelope::parse(&body) {
-        Ok(envelope) if envelope.kind == Kind::Response => Ok(one_line(body)),
-        _ if bond == Bond::SessionLost => Err(UpstreamError::SessionLost),
-        _ => Err(UpstreamError::Status { status, excerpt: excerpt(&body), of_oauth: is_oauth_error(&body) }),
-    }
+/// Old servers answer 400 to a session that they do not know, with words about it (T6).
+fn is_about_the_session(body: &[u8]) -> bool {
+    let beginning = &body[..body.len().min(4096)];
+    beginning.windows(7).any(|word| word.eq_ignore_ascii_case(b"session"))
 }
 
 /// Where a 307 or 308 leads on the same origin (T12); `None` where it is no redirect.
@@ -226,7 +252,7 @@ fn messages_of(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Result<V
 }
 
 /// One message, or the members of an array (2025-03-26), each on one line (H1).
-fn one_line_each(body: Bytes, messages: &mut VecDeque<Bytes>) -> Result<(), UpstreamError> {
+pub(super) fn one_line_each(body: Bytes, messages: &mut VecDeque<Bytes>) -> Result<(), UpstreamError> {
     let batch = message::batch(&body).map_err(|_| UpstreamError::NotAResponse(excerpt(&body)))?;
     match batch {
         Some(members) => messages.extend(members.into_iter().map(|member| one_line(body.slice_ref(member)))),
@@ -263,8 +289,22 @@ mod tests {
     #[test]
     fn h1_an_error_that_came_on_several_lines_goes_on_one() {
         let body = Bytes::from_static(b"{\n\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"\"}}\n");
-        let error = error_of(StatusCode::BAD_REQUEST, body, Bond::None).unwrap();
-        assert!(!error.contains(&b'\n'));
+        let reply = Reply {
+            status: StatusCode::BAD_REQUEST,
+            headers: HeaderMap::new(),
+            sent: Vec::new(),
+            longest: 1000,
+            may_lose_session: false,
+            bond: Bond::None,
+            messages: Messages::Body(VecDeque::new()),
+        };
+        assert!(!reply.error_of(body).unwrap().contains(&b'\n'));
+    }
+
+    #[test]
+    fn t6_old_servers_say_by_400_that_they_do_not_know_the_session() {
+        assert!(is_about_the_session(br#"{"error":{"message":"Bad Request: No valid Session ID provided"}}"#));
+        assert!(!is_about_the_session(b"bad request"));
     }
 
     #[test]

@@ -1,33 +1,74 @@
-//! The GET stream of a legacy session (T4): what the server says without being asked.
+//! The GET of a legacy session: the stream of what the server says without being asked (T4), and the way on for one that
+//! broke (T5).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 
 use super::error::UpstreamError;
-use super::exchange::{Stream, is_event_stream};
+use super::exchange::{Reply, is_event_stream};
+use super::pace::Pace;
+use super::retry::retry_after;
+use super::stream::{Place, Stream};
 use super::{Upstream, headers};
 use crate::tokens::Purpose;
 use crate::untrusted::Untrusted;
 
+/// How long to wait before the stream of a request is asked for again, where the server names no time.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long a stream is asked for in vain.
+const IN_VAIN: Duration = Duration::from_secs(45);
+
 impl Upstream {
-    /// Opens the standalone stream, from behind `last_event_id` if that is not empty. `None` where the server has none:
-    /// it says so by 405, and any other refusal means the same (T4), but for
-    /// one that passes.
+    /// Opens the session's stream, or goes on with one from `place`. `None` where the server has none: it says so by 405,
+    /// and any other refusal means the same (T4), but for one that passes. `place` is empty once there is a stream.
     ///
     /// # Errors
-    /// Where the server could not be asked; it may be tried again.
-    pub async fn listen(&self, last_event_id: &[u8]) -> Result<Option<Stream>, UpstreamError> {
-        let headers = |session: &_| headers::of_get(&self.headers, session, last_event_id);
-        let (response, _, sent) = self.send(Method::GET, headers, None, (Purpose::Background, Instant::now())).await?;
-        if response.status().is_success() && is_event_stream(response.headers()) {
-            return Ok(Some(Stream::new(response, self.url.clone(), sent)));
-        }
+    /// Where the server could not be asked; it may be tried again. 404 to a session id from behind an event is
+    /// [`UpstreamError::SessionLost`].
+    pub async fn listen(&self, place: &mut Place, purpose: Purpose) -> Result<Option<Stream>, UpstreamError> {
+        let headers = |session: &_| headers::of_get(&self.headers, session, place.last_event_id());
+        let (response, in_session, sent) = self.send(Method::GET, headers, None, (purpose, Instant::now())).await?;
         let status = response.status();
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(UpstreamError::Status { status, excerpt: Untrusted::new(""), of_oauth: false });
+        if status.is_success() && is_event_stream(response.headers()) {
+            return Ok(Some(self.stream(response, sent, std::mem::take(place))));
         }
-        tracing::debug!("`{}` has no standalone stream: {status}", self.shown);
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            let retry_after = retry_after(status, response.headers());
+            return Err(UpstreamError::Status { status, excerpt: Untrusted::new(""), of_oauth: false, retry_after });
+        }
+        if status == StatusCode::NOT_FOUND && in_session && !place.last_event_id().is_empty() {
+            return Err(UpstreamError::SessionLost);
+        }
+        tracing::debug!("`{}` has no stream there: {status}", self.shown);
         Ok(None)
+    }
+
+    /// Goes on with the stream of a request that ended or broke before the response: by GET, behind its last event, after
+    /// the server's own time (T5).
+    ///
+    /// # Errors
+    /// What ended the stream, where it has no event to go on behind, the server refuses, or it is away for too long.
+    pub async fn resume(&self, reply: Reply, ended: UpstreamError) -> Result<Reply, UpstreamError> {
+        let lived = reply.lived();
+        let Some(mut place) = reply.into_place().filter(|place| !place.last_event_id().is_empty()) else {
+            return Err(ended);
+        };
+        let mut pace = Pace::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut wait = pace.after_stream(lived, place.retry());
+        let until = Instant::now() + wait + IN_VAIN;
+        loop {
+            tracing::debug!("a stream {ended}; going on with it in {} ms", wait.as_millis());
+            tokio::time::sleep(wait).await;
+            match self.listen(&mut place, Purpose::Call).await {
+                Ok(Some(stream)) => return Ok(Reply::on(stream, self.transport.max_message)),
+                Err(error) if Instant::now() < until && (error.passes() || error.breaks_a_stream()) => {
+                    tracing::debug!("a stream cannot be gone on with: {error}");
+                    wait = pace.after_stream(false, place.retry());
+                }
+                Ok(None) | Err(_) => return Err(ended),
+            }
+        }
     }
 }
