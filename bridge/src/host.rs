@@ -1,14 +1,20 @@
 //! The host's side: a pair of bounded channels of lines. It knows what a line is and nothing of what stands in it.
 //! [`stdio::open`] joins the pair to stdin and stdout; tests and a later local HTTP face make pairs of their own.
 
+pub mod lines;
+pub mod output;
+#[cfg(unix)]
+mod pipe;
 pub mod shutdown;
 pub mod stdio;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use self::output::Output;
+
 /// What came from the host.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// One line without its end; never empty.
     Line(Bytes),
@@ -28,8 +34,8 @@ pub enum Input {
 pub struct Host {
     /// Ends when the host closes its side.
     pub input: mpsc::Receiver<Input>,
-    /// One whole line each, without its end. Closed when the host no longer listens.
-    pub output: mpsc::Sender<Bytes>,
+    /// Closed when the host no longer listens.
+    pub output: Output,
     /// Whether all of it has gone.
     pub written: Written,
 }

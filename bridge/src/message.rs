@@ -190,12 +190,18 @@ pub fn same_id(a: &str, b: &str) -> bool {
     }
 }
 
+/// Whether the bytes begin as an array.
+#[must_use]
+pub fn is_array(bytes: &[u8]) -> bool {
+    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}
+
 /// The members of a batch (2025-03-26), or `None` where the bytes are no array.
 ///
 /// # Errors
 /// [`Invalid`] where they begin as an array and are none.
 pub fn batch(bytes: &[u8]) -> Result<Option<Vec<&[u8]>>, Invalid> {
-    if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'[') {
+    if !is_array(bytes) {
         return Ok(None);
     }
     let members: Vec<&RawValue> =

@@ -5,6 +5,7 @@
 
 mod arrival;
 pub mod backlog;
+pub mod batch;
 mod desk;
 mod ending;
 mod exchange;
@@ -14,24 +15,28 @@ mod introduction;
 mod lane;
 pub mod notices;
 pub mod patience;
+mod ping;
 pub mod placeholder;
 pub mod recall;
 mod reception;
+mod server_requests;
+mod session_settings;
 mod session_stream;
 
 use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use self::arrival::Arrival;
 use self::backlog::{Backlog, Load};
+use self::batch::Batch;
 use self::desk::Desk;
 use self::ending::End;
 use self::exchange::Errand;
@@ -40,6 +45,9 @@ use self::lane::{Turn, What};
 use self::notices::{OpenSignIn, OwnRequests};
 use self::placeholder::InitializeParams;
 use self::recall::Memory;
+use self::server_requests::ServerRequests;
+use self::session_settings::SessionSettings;
+use crate::host::output::Output;
 use crate::host::{Host, Input, Written};
 use crate::message::{self, Envelope, Invalid, Kind};
 use crate::settings::{Patience, TransportSettings};
@@ -64,12 +72,18 @@ pub struct Relay {
 #[derive(Debug)]
 struct Shared {
     upstream: Arc<Upstream>,
-    output: mpsc::Sender<Bytes>,
+    output: Output,
     backlog: Arc<Backlog>,
     in_flight: Arc<InFlight>,
     arrival: Arrival,
     desk: Desk,
     own_requests: OwnRequests,
+    server_requests: ServerRequests,
+    /// What the host has set in the session, for the next one.
+    settings: SessionSettings,
+    /// One for each request that the upstream may have at once (H10).
+    slots: Semaphore,
+    request_timeout: Option<Duration>,
     calls: watch::Receiver<Instant>,
     /// The host has sent a request, or has initialized.
     heard: Notify,
@@ -79,6 +93,9 @@ struct Shared {
     /// Whatever goes on beside the loop. Aborted at the end.
     tasks: Mutex<JoinSet<()>>,
 }
+
+/// What a message weighs until it is dealt with, and what its answer is part of.
+type Due = (Load, Option<Arc<Batch>>);
 
 /// What a bridge is given besides its two sides.
 #[derive(Debug)]
@@ -97,7 +114,7 @@ impl Relay {
     /// Joins a host and an upstream.
     #[must_use]
     pub fn new(host: Host, upstream: Upstream, surroundings: Surroundings) -> Self {
-        let Surroundings { patience, transport: _, memory, sign_ins } = surroundings;
+        let Surroundings { patience, transport, memory, sign_ins } = surroundings;
         let backlog = Backlog::new();
         let desk = Desk::new(patience, format!("`{}`", upstream.shown()), memory, backlog.clone());
         let calls = watch::Sender::new(Instant::now());
@@ -109,6 +126,10 @@ impl Relay {
             arrival: Arrival::new(),
             desk,
             own_requests: OwnRequests::default(),
+            server_requests: ServerRequests::default(),
+            settings: SessionSettings::default(),
+            slots: Semaphore::new(transport.max_in_flight.min(Semaphore::MAX_PERMITS)),
+            request_timeout: transport.request_timeout,
             calls: calls.subscribe(),
             heard: Notify::new(),
             stream: Mutex::default(),
@@ -118,6 +139,9 @@ impl Relay {
         let (lane, turns) = mpsc::unbounded_channel();
         shared.spawn(lane::take_turns(shared.clone(), turns));
         shared.spawn(notices::tell(shared.clone(), sign_ins));
+        if let Some(interval) = transport.ping_interval {
+            shared.spawn(ping::keep_alive(shared.clone(), interval));
+        }
         Relay { shared, input: host.input, written: host.written, lane, calls, probes: Vec::new() }
     }
 
@@ -150,29 +174,67 @@ impl Relay {
     fn take(&mut self, input: Input) {
         match input {
             Input::Line(line) => {
+                if message::is_array(&line) {
+                    return self.take_batch(&line);
+                }
                 let load = self.shared.backlog.put_on(line.len());
                 match Envelope::parse(&line) {
-                    Ok(envelope) => self.take_message(&line, &envelope, load),
-                    Err(invalid) => self.refuse(&invalid, load),
+                    Ok(envelope) => self.take_message(&line, &envelope, (load, None)),
+                    Err(invalid) => self.refuse(&invalid, (load, None)),
                 }
             }
             Input::TooLong { length, limit, beginning } => {
                 let reason = format!("a line of {length} bytes, over the limit of {limit}");
                 let id = id_at_the_beginning(&beginning);
                 let load = self.shared.backlog.put_on(beginning.len());
-                self.refuse(&Invalid::message(id.as_deref(), reason), load);
+                self.refuse(&Invalid::message(id.as_deref(), reason), (load, None));
+            }
+        }
+    }
+
+    /// The members of a batch, each by itself, and one array of answers (H3). Only one revision of MCP has them.
+    fn take_batch(&mut self, line: &Bytes) {
+        let load = self.shared.backlog.put_on(line.len());
+        let members = match message::batch(line) {
+            Ok(members) if self.shared.upstream.session().knows_batches() => members.unwrap_or_default(),
+            Ok(_) => {
+                return self
+                    .refuse(&Invalid::message(None, "an array, and this revision has no batches"), (load, None));
+            }
+            Err(invalid) => return self.refuse(&invalid, (load, None)),
+        };
+        let members: Vec<_> =
+            members.into_iter().map(|member| (line.slice_ref(member), Envelope::parse(member))).collect();
+        let opens = |parsed: &Result<Envelope<'_>, _>| parsed.as_ref().is_ok_and(|member| member.is("initialize"));
+        let wrong = match () {
+            () if members.is_empty() => Some("a batch without a message"),
+            () if members.iter().any(|(_, parsed)| opens(parsed)) => Some("a batch with `initialize` in it"),
+            () => None,
+        };
+        if let Some(wrong) = wrong {
+            return self.refuse(&Invalid::message(None, wrong), (load, None));
+        }
+        let batch = Batch::new(self.shared.output.clone());
+        for (line, parsed) in &members {
+            let due = (self.shared.backlog.put_on(line.len()), Some(batch.clone()));
+            match parsed {
+                Ok(envelope) => self.take_message(line, envelope, due),
+                Err(invalid) => self.refuse(invalid, due),
             }
         }
     }
 
     /// Answers what is no message; a response has no answer.
-    fn refuse(&self, invalid: &Invalid, load: Load) {
+    fn refuse(&self, invalid: &Invalid, (load, batch): Due) {
         tracing::warn!("from the host: {}", Untrusted::new(invalid.to_string()));
         if invalid.is_response {
             return;
         }
         let null_id = self.shared.upstream.session().knows_null_id();
         let answer = Bytes::from(message::invalid_response(invalid, null_id));
+        if let Some(batch) = batch {
+            return batch.add(answer);
+        }
         let output = self.shared.output.clone();
         self.shared.spawn(async move {
             let _ = output.send(answer).await;
@@ -180,41 +242,46 @@ impl Relay {
         });
     }
 
-    fn take_message(&mut self, line: &Bytes, envelope: &Envelope<'_>, load: Load) {
+    fn take_message(&mut self, line: &Bytes, envelope: &Envelope<'_>, due: Due) {
         match (envelope.kind, envelope.id) {
-            (Kind::Request, Some(id)) => self.take_request(line, envelope, id, load),
-            (Kind::Notification, _) if envelope.is("notifications/cancelled") => self.take_cancel(line, envelope, load),
+            (Kind::Request, Some(id)) => self.take_request(line, envelope, id, due),
+            (Kind::Notification, _) if envelope.is("notifications/cancelled") => {
+                self.take_cancel(line, envelope, due.0)
+            }
             (Kind::Notification, _) if envelope.is("notifications/initialized") => {
                 // Where the session is not there yet, it is told when it comes.
                 if self.shared.arrival.host_is_initialized(line) {
-                    self.in_turn(What::Introduction, load);
+                    self.in_turn(What::Introduction, due.0);
                 }
                 self.shared.heard.notify_one();
             }
             (Kind::Response, _) if self.shared.own_requests.take(envelope) => {}
-            (Kind::Response, _) => self.in_turn(What::Response(line.clone()), load),
-            _ => self.in_turn(What::Notification(line.clone()), load),
+            (Kind::Response, _) => self.in_turn(What::Response(line.clone()), due.0),
+            _ => self.in_turn(What::Notification(line.clone()), due.0),
         }
     }
 
-    fn take_request(&mut self, line: &Bytes, envelope: &Envelope<'_>, id: &str, load: Load) {
+    fn take_request(&mut self, line: &Bytes, envelope: &Envelope<'_>, id: &str, due: Due) {
         let initialize = envelope.is("initialize");
-        let Some(ticket) = self.shared.in_flight.begin(id, line, !initialize, load) else {
+        let batch = due.1.clone();
+        let Some(ticket) = self.shared.in_flight.begin(id, line, !initialize, due) else {
             let load = self.shared.backlog.put_on(0);
-            return self.refuse(&Invalid::duplicate_id(id), load);
+            return self.refuse(&Invalid::duplicate_id(id), (load, batch));
         };
         let shared = self.shared.clone();
         shared.heard.notify_one();
         let received = Instant::now();
         let method = envelope.method.as_deref().unwrap_or_default();
-        let idempotent = is_idempotent(method);
-        let mut errand = Errand { line: line.clone(), received, may_begin: true, purpose: Purpose::Call, idempotent };
+        let (idempotent, sets) = (is_idempotent(method), session_settings::sets_something(method));
+        let mut errand =
+            Errand { line: line.clone(), received, may_begin: true, purpose: Purpose::Call, idempotent, sets };
         match method {
             "initialize" => {
                 for probe in self.probes.drain(..) {
                     shared.in_flight.cancel(&probe);
                 }
                 shared.desk.receive(&InitializeParams::read(envelope.params));
+                shared.settings.clear();
                 shared.arrive(line.clone(), id);
                 self.shared.spawn(shared.answer_initialize(ticket));
             }

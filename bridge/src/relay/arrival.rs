@@ -227,14 +227,9 @@ impl Shared {
 
     /// One handshake, bounded in time as long as no person is asked to sign in for it.
     async fn attempt(self: &Arc<Self>, received: Instant) -> Result<Bytes, UpstreamError> {
-        let mut handshake = std::pin::pin!(self.shake_hands(received));
-        loop {
-            match tokio::time::timeout(ATTEMPT, &mut handshake).await {
-                Ok(outcome) => return outcome,
-                Err(_) if self.desk.standing().sign_in.is_some() => {}
-                Err(_) => return Err(UpstreamError::Token(mute(self.upstream.shown().as_str()))),
-            }
-        }
+        let handshake = std::pin::pin!(self.shake_hands(received));
+        let outcome = self.unless_late(ATTEMPT, handshake).await;
+        outcome.unwrap_or_else(|| Err(UpstreamError::Token(mute(self.upstream.shown().as_str()))))
     }
 
     async fn shake_hands(self: &Arc<Self>, received: Instant) -> Result<Bytes, UpstreamError> {
@@ -260,7 +255,9 @@ impl Shared {
                     self.spawn(async move { drop(shared.read_to_the_end(reply).await) });
                     return Ok(response);
                 }
-                Incoming::ForHost(message) => drop(self.output.send(message).await),
+                Incoming::Request(message, _) | Incoming::Notification(message) => {
+                    let _ = self.output.send(message).await;
+                }
             }
         }
         Err(if reply.is_stream() { UpstreamError::StreamEnded } else { UpstreamError::NoResponse(reply.status()) })

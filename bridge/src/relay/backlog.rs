@@ -2,8 +2,9 @@
 //! tells when nothing is left to be done (H7). What a message is, is not known here.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// How much may wait, in bytes. The message that goes over it is still taken.
 const MOST: usize = 16 * 1024 * 1024;
@@ -11,8 +12,12 @@ const MOST: usize = 16 * 1024 * 1024;
 const EACH: usize = 1024;
 
 /// The weight of all that waits.
-#[derive(Debug)]
-pub struct Backlog(watch::Sender<usize>);
+#[derive(Debug, Default)]
+pub struct Backlog {
+    sum: AtomicUsize,
+    /// It became empty, or there is room, or there is none: whatever somebody may wait for.
+    turned: Notify,
+}
 
 /// One message's weight, for as long as this lives.
 #[derive(Debug)]
@@ -25,14 +30,17 @@ impl Backlog {
     /// Nothing waits.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        Arc::new(Backlog(watch::Sender::new(0)))
+        Arc::default()
     }
 
     /// Puts the weight of a message of so many bytes on.
     #[must_use]
     pub fn put_on(self: &Arc<Self>, bytes: usize) -> Load {
         let weight = bytes.saturating_add(EACH);
-        self.0.send_modify(|sum| *sum = sum.saturating_add(weight));
+        let before = self.sum.fetch_add(weight, Ordering::AcqRel);
+        if before < MOST && before + weight >= MOST {
+            self.turned.notify_waiters();
+        }
         Load { backlog: self.clone(), weight }
     }
 
@@ -52,14 +60,23 @@ impl Backlog {
     }
 
     async fn until(&self, holds: impl Fn(usize) -> bool) {
-        // The sender lives as long as `self`.
-        let _ = self.0.subscribe().wait_for(|sum| holds(*sum)).await;
+        loop {
+            let turned = self.turned.notified();
+            if holds(self.sum.load(Ordering::Acquire)) {
+                return;
+            }
+            turned.await;
+        }
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.backlog.0.send_modify(|sum| *sum = sum.saturating_sub(self.weight));
+        let before = self.backlog.sum.fetch_sub(self.weight, Ordering::AcqRel);
+        let after = before - self.weight;
+        if after == 0 || before >= MOST && after < MOST {
+            self.backlog.turned.notify_waiters();
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Errand {
     pub(super) purpose: Purpose,
     /// Whether it may be sent again although it may have been carried out (T7).
     pub(super) idempotent: bool,
+    /// Whether it sets something that must be set again in another session (T6).
+    pub(super) sets: bool,
 }
 
 /// A message of the upstream, in the reply to one request.
@@ -36,8 +38,10 @@ pub(super) struct Errand {
 pub(super) enum Incoming {
     /// The response, with the host's spelling of the id (H5).
     Response(Bytes),
-    /// A request or notification of the server.
-    ForHost(Bytes),
+    /// A request of the server, and its id.
+    Request(Bytes, Box<str>),
+    /// A notification of the server.
+    Notification(Bytes),
 }
 
 impl Shared {
@@ -74,21 +78,70 @@ impl Shared {
         ticket.answer(message::problem_response(ticket.id(), &problem).into()).await;
     }
 
-    /// The response to a request, and what may still follow on its stream. A session that the server has forgotten is
-    /// begun anew, and the request sent once more: it was not carried out (T6).
+    /// The response to a request, and what may still follow on its stream, within the time that a request may take (T8).
     pub(super) async fn exchange(
         self: &Arc<Self>,
         errand: Errand,
         id: &str,
         streaming: &AtomicBool,
     ) -> Result<(Bytes, Reply), UpstreamError> {
-        let Errand { line, received, may_begin, purpose, idempotent } = errand;
+        let Some(limit) = self.request_timeout else { return self.exchange_in_the_end(errand, id, streaming).await };
+        let exchange = std::pin::pin!(self.exchange_in_the_end(errand, id, streaming));
+        match self.unless_late(limit, exchange).await {
+            Some(outcome) => outcome,
+            None => {
+                self.withdraw(id);
+                Err(UpstreamError::TookTooLong(limit))
+            }
+        }
+    }
+
+    /// The outcome of something that may take so long; a person who is asked to sign in may take longer.
+    pub(super) async fn unless_late<T>(
+        &self,
+        limit: Duration,
+        mut future: std::pin::Pin<&mut impl Future<Output = T>>,
+    ) -> Option<T> {
+        loop {
+            match tokio::time::timeout(limit, &mut future).await {
+                Ok(outcome) => return Some(outcome),
+                Err(_) if self.desk.standing().sign_in.is_some() => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// The server need not work on what nobody waits for any more (T9).
+    fn withdraw(self: &Arc<Self>, id: &str) {
+        let (shared, reason) = (self.clone(), "it took too long");
+        let params = format!("{{\"requestId\":{id},\"reason\":\"{reason}\"}}");
+        let line = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{params}}}");
+        self.spawn(async move {
+            if let Err(error) = shared.send_only(line.into(), (Purpose::Background, Instant::now())).await {
+                shared.did_not_arrive(&error);
+            }
+        });
+    }
+
+    /// As [`Shared::exchange`], however long it takes. A session that the server has forgotten is begun anew, and the
+    /// request sent once more: it was not carried out (T6).
+    async fn exchange_in_the_end(
+        self: &Arc<Self>,
+        errand: Errand,
+        id: &str,
+        streaming: &AtomicBool,
+    ) -> Result<(Bytes, Reply), UpstreamError> {
+        let Errand { line, received, may_begin, purpose, idempotent, sets } = errand;
+        let mut slot = None;
         let mut may_renew = true;
         let mut retry = Retry::new(received, idempotent);
         loop {
             self.arrived(received, may_begin).await?;
             let session = self.session_number();
             self.introduced((purpose, received)).await?;
+            if slot.is_none() {
+                slot = self.slots.acquire().await.ok();
+            }
             let error = match self.upstream.post(line.clone(), (purpose, received)).await {
                 Err(error) => error,
                 Ok(reply) => match reply.retry_after().and_then(|wait| retry.within(wait)) {
@@ -99,7 +152,12 @@ impl Shared {
                     }
                     None => match self.response_in(reply, id, streaming, may_renew).await {
                         Err(error) => error,
-                        found => return found,
+                        Ok((response, rest)) => {
+                            if sets {
+                                self.settings.note(&line, &response);
+                            }
+                            return Ok((response, rest));
+                        }
                     },
                 },
             };
@@ -116,7 +174,7 @@ impl Shared {
 
     /// The response in a reply, and what may still follow on its stream. What else comes goes to the host at once. A stream
     /// that ends too early is gone on with (T5).
-    async fn response_in(
+    pub(super) async fn response_in(
         &self,
         mut reply: Reply,
         id: &str,
@@ -128,6 +186,7 @@ impl Shared {
         }
         loop {
             streaming.store(reply.is_stream(), Ordering::Relaxed);
+            self.output.has_room().await;
             let message = match reply.next().await {
                 Ok(Some(message)) => message,
                 Ok(None) if !reply.is_stream() => return Err(UpstreamError::NoResponse(reply.status())),
@@ -143,7 +202,8 @@ impl Shared {
             };
             match Incoming::sort(message, id, reply.bond()) {
                 Ok(Incoming::Response(response)) => return Ok((response, reply)),
-                Ok(Incoming::ForHost(message)) => drop(self.output.send(message).await),
+                Ok(Incoming::Request(message, theirs)) => self.ask_host(message, &theirs).await,
+                Ok(Incoming::Notification(message)) => drop(self.output.send(message).await),
                 Err(error) if reply.is_stream() => tracing::warn!("`{}` {error}", self.upstream.shown()),
                 Err(error) => return Err(error),
             }
@@ -170,16 +230,26 @@ impl Shared {
         let reading = async {
             while let Some(message) = reply.next().await? {
                 self.pass_on(message).await;
+                self.output.has_room().await;
             }
             Ok(())
         };
         tokio::time::timeout(AFTERWORDS, reading).await.unwrap_or(Ok(()))
     }
 
+    /// A request of the server goes to the host; the answer is its session's alone.
+    pub(super) async fn ask_host(&self, message: Bytes, id: &str) {
+        if let Some(session) = self.session_number() {
+            self.server_requests.begin(id, session);
+        }
+        let _ = self.output.send(message).await;
+    }
+
     /// A request or notification of the server goes to the host as it is.
     pub(super) async fn pass_on(&self, message: Bytes) {
         match Envelope::parse(&message) {
-            Ok(envelope) if envelope.kind != Kind::Response => drop(self.output.send(message).await),
+            Ok(Envelope { kind: Kind::Request, id: Some(id), .. }) => self.ask_host(message.clone(), id).await,
+            Ok(envelope) if envelope.kind == Kind::Notification => drop(self.output.send(message).await),
             Ok(_) => tracing::warn!("`{}` sent a response that nobody waits for", self.upstream.shown()),
             Err(invalid) => {
                 let words = Untrusted::new(invalid.to_string());
@@ -205,7 +275,11 @@ impl Incoming {
                 Err(UpstreamError::NotAResponse(Untrusted::new(format!("its id is {theirs}, the request's {id}"))))
             }
             (Kind::Response, _) => Ok(Incoming::Response(envelope.with_id(&message, id).into())),
-            _ => Ok(Incoming::ForHost(message)),
+            (Kind::Request, Some(theirs)) => {
+                let id = theirs.into();
+                Ok(Incoming::Request(message, id))
+            }
+            _ => Ok(Incoming::Notification(message)),
         }
     }
 }

@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::backlog::Load;
+use super::batch::Batch;
+use crate::host::output::Output;
 use crate::message;
 use crate::problem::{Code, Problem};
 
 /// The table of requests in flight.
 #[derive(Debug)]
 pub struct InFlight {
-    output: mpsc::Sender<Bytes>,
+    output: Output,
     table: Mutex<Table>,
 }
 
@@ -32,6 +34,8 @@ struct Entry {
     cancellable: bool,
     /// The request, for its progress token.
     line: Bytes,
+    /// What its response is part of.
+    batch: Option<Arc<Batch>>,
     _load: Load,
     /// Dropped to tell the ticket's owner that its request is over.
     _alive: oneshot::Sender<()>,
@@ -49,13 +53,19 @@ pub struct Ticket {
 impl InFlight {
     /// An empty table whose answers go to `output`.
     #[must_use]
-    pub fn new(output: mpsc::Sender<Bytes>) -> Arc<Self> {
+    pub fn new(output: Output) -> Arc<Self> {
         Arc::new(InFlight { output, table: Mutex::default() })
     }
 
     /// Puts a request in. `None` where its id is in use: two requests of one id could not be told apart.
     #[must_use]
-    pub fn begin(self: &Arc<Self>, id: &str, line: &Bytes, cancellable: bool, load: Load) -> Option<Ticket> {
+    pub fn begin(
+        self: &Arc<Self>,
+        id: &str,
+        line: &Bytes,
+        cancellable: bool,
+        (load, batch): (Load, Option<Arc<Batch>>),
+    ) -> Option<Ticket> {
         let mut table = self.lock();
         if table.entries.contains_key(id) {
             return None;
@@ -63,7 +73,7 @@ impl InFlight {
         let serial = table.next_serial;
         table.next_serial += 1;
         let (alive, over) = oneshot::channel();
-        let entry = Entry { serial, cancellable, line: line.clone(), _load: load, _alive: alive };
+        let entry = Entry { serial, cancellable, line: line.clone(), batch, _load: load, _alive: alive };
         table.entries.insert(id.into(), entry);
         Some(Ticket { in_flight: self.clone(), id: id.into(), serial, over: Some(over) })
     }
@@ -87,7 +97,18 @@ impl InFlight {
     /// Takes all out, and gives the answers to them: the same problem for each, at the end.
     #[must_use]
     pub fn give_up(&self, problem: &Problem) -> Vec<Bytes> {
-        self.lock().entries.drain().map(|(id, _)| message::problem_response(&id, problem).into()).collect()
+        let entries: Vec<_> = self.lock().entries.drain().collect();
+        let answers = entries.into_iter().map(|(id, entry)| {
+            let answer = message::problem_response(&id, problem).into();
+            match entry.batch {
+                Some(batch) => {
+                    batch.add(answer);
+                    None
+                }
+                None => Some(answer),
+            }
+        });
+        answers.flatten().collect()
     }
 
     fn take(&self, id: &str, serial: u64) -> Option<Entry> {
@@ -111,9 +132,12 @@ impl Ticket {
     /// Answers the request, once; nothing goes out if it was cancelled.
     pub async fn answer(&self, response: Bytes) {
         // A place in the queue first: once the id is taken out, nothing may keep the response from going.
-        let Ok(place) = self.in_flight.output.reserve().await else { return };
-        if let Some(_entry) = self.in_flight.take(&self.id, self.serial) {
-            place.send(response);
+        let Ok(place) = self.in_flight.output.place(response.len()).await else { return };
+        if let Some(entry) = self.in_flight.take(&self.id, self.serial) {
+            match &entry.batch {
+                Some(batch) => batch.add(response),
+                None => place.send(response),
+            }
         }
     }
 
@@ -132,30 +156,42 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let Some(_entry) = self.in_flight.take(&self.id, self.serial) else { return };
+        let Some(entry) = self.in_flight.take(&self.id, self.serial) else { return };
         let problem = Problem::new(Code::Internal, "the bridge lost this request", "please report this as a bug");
         let response: Bytes = message::problem_response(&self.id, &problem).into();
-        if let Err(mpsc::error::TrySendError::Full(response)) = self.in_flight.output.try_send(response)
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            let output = self.in_flight.output.clone();
-            runtime.spawn(async move { output.send(response).await });
+        match &entry.batch {
+            Some(batch) => batch.add(response),
+            None => self.in_flight.output.send_soon(response),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use super::super::backlog::Backlog;
     use super::*;
+    use crate::host::lines::Sheaf;
+    use crate::host::output::{self, Lines};
 
     fn begin(in_flight: &Arc<InFlight>, id: &str) -> Option<Ticket> {
-        in_flight.begin(id, &Bytes::new(), true, Backlog::new().put_on(0))
+        in_flight.begin(id, &Bytes::new(), true, (Backlog::new().put_on(0), None))
     }
 
-    fn table() -> (Arc<InFlight>, mpsc::Receiver<Bytes>) {
-        let (output, receiver) = mpsc::channel(8);
-        (InFlight::new(output), receiver)
+    fn table() -> (Arc<InFlight>, Lines) {
+        let (output, lines) = output::channel();
+        (InFlight::new(output), lines)
+    }
+
+    /// What goes to the host now, if anything does.
+    fn told(lines: &mut Lines) -> String {
+        let mut sheaf = Sheaf::default();
+        let mut context = Context::from_waker(Waker::noop());
+        let _ = pin!(lines.fill(&mut sheaf)).poll(&mut context);
+        let bytes = sheaf.parts().iter().flat_map(|part| part.to_vec()).collect();
+        String::from_utf8(bytes).unwrap()
     }
 
     #[tokio::test]
@@ -165,16 +201,14 @@ mod tests {
         ticket.answer(Bytes::from_static(b"a")).await;
         ticket.answer(Bytes::from_static(b"b")).await;
         drop(ticket);
-        assert_eq!(output.recv().await.unwrap(), "a");
-        assert!(output.try_recv().is_err());
+        assert_eq!(told(&mut output), "a\n");
     }
 
     #[tokio::test]
     async fn h8_a_ticket_that_is_dropped_answers_for_itself() {
         let (in_flight, mut output) = table();
         drop(begin(&in_flight, "\"x\""));
-        let answer = output.recv().await.unwrap();
-        assert!(answer.starts_with(br#"{"jsonrpc":"2.0","id":"x","error""#));
+        assert!(told(&mut output).starts_with(r#"{"jsonrpc":"2.0","id":"x","error""#));
         assert!(in_flight.lines().is_empty());
     }
 
@@ -189,14 +223,13 @@ mod tests {
         first.answer(Bytes::from_static(b"late")).await;
         drop(first);
         second.answer(Bytes::from_static(b"right")).await;
-        assert_eq!(output.recv().await.unwrap(), "right");
-        assert!(output.try_recv().is_err());
+        assert_eq!(told(&mut output), "right\n");
     }
 
     #[tokio::test]
     async fn t9_initialize_cannot_be_cancelled() {
         let (in_flight, _output) = table();
-        let _ticket = in_flight.begin("1", &Bytes::new(), false, Backlog::new().put_on(0)).unwrap();
+        let _ticket = in_flight.begin("1", &Bytes::new(), false, (Backlog::new().put_on(0), None)).unwrap();
         assert!(!in_flight.cancel("1"));
     }
 
@@ -204,7 +237,7 @@ mod tests {
     async fn the_end_waits_for_the_last_answer() {
         let (in_flight, mut output) = table();
         let backlog = Backlog::new();
-        let ticket = in_flight.begin("1", &Bytes::new(), true, backlog.put_on(0)).unwrap();
+        let ticket = in_flight.begin("1", &Bytes::new(), true, (backlog.put_on(0), None)).unwrap();
         let waiter = tokio::spawn({
             let backlog = backlog.clone();
             async move { backlog.is_empty().await }
@@ -213,7 +246,7 @@ mod tests {
         assert!(!waiter.is_finished());
         ticket.answer(Bytes::from_static(b"a")).await;
         waiter.await.unwrap();
-        assert_eq!(output.try_recv().unwrap(), "a");
+        assert_eq!(told(&mut output), "a\n");
     }
 
     #[tokio::test]
@@ -224,6 +257,21 @@ mod tests {
         assert_eq!(in_flight.give_up(&problem).len(), 1);
         ticket.answer(Bytes::from_static(b"late")).await;
         drop(ticket);
-        assert!(output.try_recv().is_err());
+        assert_eq!(told(&mut output), "");
+    }
+
+    #[tokio::test]
+    async fn h3_the_answers_to_a_batch_go_in_one_array_once_no_more_can_come() {
+        let (in_flight, mut output) = table();
+        let batch = Batch::new(in_flight.output.clone());
+        let member = |id| in_flight.begin(id, &Bytes::new(), true, (Backlog::new().put_on(0), Some(batch.clone())));
+        let [first, second, third] = ["1", "2", "3"].map(|id| member(id).unwrap());
+        drop(batch);
+        second.answer(Bytes::from_static(b"{2}")).await;
+        assert!(in_flight.cancel("3"));
+        drop((second, third));
+        assert_eq!(told(&mut output), "");
+        first.answer(Bytes::from_static(b"{1}")).await;
+        assert_eq!(told(&mut output), "[{2},{1}]\n");
     }
 }

@@ -72,6 +72,7 @@ impl Shared {
         introduction.is_over();
         // Now the server may speak unasked (T4), and what it asks there for a request that follows must find the stream.
         session_stream::open(self).await;
+        self.set_again().await;
         Ok(())
     }
 }

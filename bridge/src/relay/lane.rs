@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::backlog::Load;
+use crate::message::Envelope;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::Reply;
@@ -51,6 +52,10 @@ pub(super) async fn take_turns(shared: Arc<Shared>, mut turns: mpsc::UnboundedRe
                 said.or(Ok(()))
             }
             What::Notification(message) => shared.deliver_in_time(message, received).await,
+            What::Response(message) if shared.is_of_a_lost_session(&message) => {
+                tracing::debug!("the session is gone that asked for an answer of the host");
+                Ok(())
+            }
             What::Response(message) => shared.deliver(message, (Purpose::Call, received)).await,
         };
         if let Err(error) = outcome {
@@ -61,6 +66,13 @@ pub(super) async fn take_turns(shared: Arc<Shared>, mut turns: mpsc::UnboundedRe
 }
 
 impl Shared {
+    /// Whether an answer is to what another session asked (T4).
+    fn is_of_a_lost_session(&self, response: &[u8]) -> bool {
+        let id = Envelope::parse(response).ok().and_then(|envelope| envelope.id.map(str::to_owned));
+        let asked_in = id.and_then(|id| self.server_requests.end(&id));
+        asked_in.is_some_and(|session| self.session_number() != Some(session))
+    }
+
     /// Sends a notification; where that takes a sign-in, behind the next call.
     async fn deliver_in_time(self: &Arc<Self>, message: Bytes, received: Instant) -> Result<(), UpstreamError> {
         match self.deliver(message.clone(), (Purpose::Background, received)).await {
@@ -94,7 +106,7 @@ impl Shared {
         message: Bytes,
         wanted: (Purpose, Instant),
     ) -> Result<(), UpstreamError> {
-        let (tell, mut told) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
         let shared = self.clone();
         self.spawn(async move {
             let session = shared.session_number();
@@ -110,14 +122,7 @@ impl Shared {
                 }
             }
         });
-        loop {
-            match tokio::time::timeout(TURN, &mut told).await {
-                Ok(outcome) => return outcome.unwrap_or(Ok(())),
-                // A person may take longer than a server.
-                Err(_) if self.desk.standing().sign_in.is_some() => {}
-                Err(_) => return Ok(()),
-            }
-        }
+        self.unless_late(TURN, std::pin::pin!(told)).await.and_then(Result::ok).unwrap_or(Ok(()))
     }
 
     /// POSTs a message that has no response, again where it certainly did not arrive (T7).

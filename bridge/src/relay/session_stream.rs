@@ -90,6 +90,7 @@ impl Shared {
     /// Passes on what comes until the stream ends.
     async fn pass_on_all(&self, mut stream: Stream) -> Stream {
         loop {
+            self.output.has_room().await;
             match stream.next().await {
                 Ok(Some(message)) => self.pass_on(message).await,
                 Ok(None) => return stream,

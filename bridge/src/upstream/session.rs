@@ -8,6 +8,8 @@ use crate::message::Envelope;
 
 /// Revisions before this one know no `MCP-Protocol-Version` header.
 const FIRST_WITH_HEADER: &str = "2025-06-18";
+/// The only revision that has batches.
+const WITH_BATCHES: &str = "2025-03-26";
 /// From this revision on MCP has no `id: null`.
 const FIRST_WITHOUT_NULL_ID: &str = "2025-11-25";
 
@@ -19,6 +21,7 @@ pub struct Session {
     /// `MCP-Protocol-Version`, if the revision knows it.
     pub protocol_version: Option<HeaderValue>,
     null_id: bool,
+    batches: bool,
 }
 
 impl Session {
@@ -41,10 +44,17 @@ impl Session {
         Session {
             id,
             null_id: version.as_deref().is_none_or(|version| version < FIRST_WITHOUT_NULL_ID),
+            batches: version.as_deref() == Some(WITH_BATCHES),
             protocol_version: version
                 .filter(|version| version.as_str() >= FIRST_WITH_HEADER)
                 .and_then(|version| HeaderValue::from_str(&version).ok()),
         }
+    }
+
+    /// Whether several messages may come as one array (H3).
+    #[must_use]
+    pub fn knows_batches(&self) -> bool {
+        self.batches
     }
 
     /// Whether the host speaks a revision of MCP that knows JSON-RPC's `id: null` (H3). Not known before `initialize`.
@@ -72,6 +82,7 @@ mod tests {
                 Session::from_initialize(&HeaderMap::new(), &Envelope::parse(line.as_bytes()).expect("a response"));
             assert_eq!(session.protocol_version.as_ref().and_then(|v| v.to_str().ok()), header, "{version}");
             assert_eq!(session.knows_null_id(), null_id, "{version}");
+            assert_eq!(session.knows_batches(), version == "2025-03-26", "{version}");
         }
     }
 }

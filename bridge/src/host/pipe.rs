@@ -1,0 +1,145 @@
+//! Pipes and sockets to the host, read and written by the runtime itself, without a thread between: that is the shortest way
+//! of a message. Terminals and files cannot be waited for, and what shares its file description with stderr must not be
+//! changed for that: those are left to `stdio`'s threads.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc;
+
+use super::Input;
+use super::lines::{Cutter, Sheaf};
+use super::output::Lines;
+
+/// How much is read at once, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// One end of a pipe or socket, which does not block while this lives.
+pub(super) struct Pipe<T: ?Sized> {
+    _before: Before,
+    end: Box<T>,
+}
+
+/// How its file description was. Whoever shares it shall find it so.
+struct Before {
+    file: File,
+    flags: OFlags,
+}
+
+/// What the host writes to.
+pub(super) type Reader = Pipe<dyn AsyncRead + Send + Unpin>;
+/// What the host reads from.
+pub(super) type Writer = Pipe<dyn AsyncWrite + Send + Unpin>;
+
+/// stdin, if it can be waited for and is not stderr too.
+pub(super) fn reader(file: &File, stderr: &File) -> Option<Reader> {
+    let (before, kind) = Before::of(file, stderr)?;
+    let end: Box<dyn AsyncRead + Send + Unpin> = match kind {
+        FileType::Fifo => Box::new(pipe::Receiver::from_file(file.try_clone().ok()?).ok()?),
+        _ => Box::new(socket(file)?),
+    };
+    Some(Pipe { _before: before, end })
+}
+
+/// stdout, if it can be waited for and is not stderr too.
+pub(super) fn writer(file: &File, stderr: &File) -> Option<Writer> {
+    let (before, kind) = Before::of(file, stderr)?;
+    let end: Box<dyn AsyncWrite + Send + Unpin> = match kind {
+        FileType::Fifo => Box::new(pipe::Sender::from_file(file.try_clone().ok()?).ok()?),
+        _ => Box::new(socket(file)?),
+    };
+    Some(Pipe { _before: before, end })
+}
+
+fn socket(file: &File) -> Option<tokio::net::UnixStream> {
+    let stream = UnixStream::from(OwnedFd::from(file.try_clone().ok()?));
+    stream.local_addr().ok()?; // another family's socket is none for us
+    stream.set_nonblocking(true).ok()?;
+    tokio::net::UnixStream::from_std(stream).ok()
+}
+
+impl Before {
+    fn of(file: &File, stderr: &File) -> Option<(Before, FileType)> {
+        let own = fstat(file).ok()?;
+        let kind = FileType::from_raw_mode(own.st_mode);
+        let is_stderr = fstat(stderr).is_ok_and(|other| (other.st_dev, other.st_ino) == (own.st_dev, own.st_ino));
+        let flags = fcntl_getfl(file).ok()?;
+        let waits = matches!(kind, FileType::Fifo | FileType::Socket) && !is_stderr;
+        waits.then_some(())?;
+        Some((Before { file: file.try_clone().ok()?, flags }, kind))
+    }
+}
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        let _ = fcntl_setfl(&self.file, self.flags);
+    }
+}
+
+impl Reader {
+    /// Reads lines until the input ends or nobody takes them any more.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) async fn read_lines(mut self, limit: usize, to_bridge: mpsc::Sender<Input>) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK];
+        let mut cutter = Cutter::new(limit);
+        let mut ready = Vec::new();
+        loop {
+            let length = self.end.read(&mut chunk).await?;
+            cutter.cut(&chunk[..length], |line| ready.push(line));
+            if length == 0 {
+                ready.extend(cutter.end());
+            }
+            for line in ready.drain(..) {
+                if to_bridge.send(line).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if length == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// Writes lines, what is ready together, until there are no more or the listener is gone.
+    ///
+    /// # Errors
+    /// What the system says; a broken pipe where the listener is gone.
+    pub(super) async fn write_lines(mut self, mut lines: Lines, gone: impl Future<Output = ()>) -> io::Result<()> {
+        let mut gone = pin!(gone);
+        let writing = async {
+            let mut sheaf = Sheaf::default();
+            while lines.fill(&mut sheaf).await {
+                self.write_all(&mut sheaf.parts()).await?;
+                sheaf.clear();
+                lines.all_written();
+            }
+            Ok(())
+        };
+        tokio::select! {
+            biased;
+            written = writing => written,
+            () = &mut gone => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    async fn write_all(&mut self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        IoSlice::advance_slices(&mut parts, 0);
+        while !parts.is_empty() {
+            match self.end.write_vectored(parts).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => IoSlice::advance_slices(&mut parts, written),
+            }
+        }
+        Ok(())
+    }
+}
