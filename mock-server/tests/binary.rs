@@ -43,7 +43,13 @@ async fn a_flag_that_says_nothing_is_refused() {
 
 /// A server of these flags, and a client that has registered nowhere.
 async fn served(flags: &[&str], id: &str) -> (Child, Client) {
-    let mut child = binary().args(flags).spawn().unwrap();
+    let mut command = binary();
+    command.args(flags);
+    running(command, id).await
+}
+
+async fn running(mut command: Command, id: &str) -> (Child, Client) {
+    let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = lines.next_line().await.unwrap().unwrap();
     let url = first.strip_prefix("MCP server: ").unwrap();
@@ -109,4 +115,26 @@ async fn it_prints_its_urls_serves_and_ends_on_sigterm() {
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
     assert!(child.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn settings_come_from_flags_the_environment_and_a_file() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/mock-server.toml");
+    let mut command = binary();
+    command.args(["--config", file, "--no-registration=false"]);
+    command.env("MCP_MOCK_NO_REGISTRATION", "true").env("MCP_MOCK_NO_REVOCATION", "true");
+    command.env("MCP_MOCK_TOOL_SCOPE", "echo=x:y,slow=x:z");
+    let (_server, client) = running(command, "any").await;
+    let metadata = metadata(&client).await;
+    assert!(metadata["registration_endpoint"].is_string());
+    assert_eq!(metadata.get("revocation_endpoint"), None);
+    let scopes = metadata["scopes_supported"].as_array().unwrap();
+    assert!(["x:y", "x:z"].iter().all(|scope| scopes.contains(&(*scope).into())), "{scopes:?}");
+}
+
+#[tokio::test]
+async fn a_settings_file_that_is_not_there_is_named() {
+    let output = binary().args(["--config", "nowhere.toml"]).stderr(Stdio::piped()).output().await.unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere.toml"));
 }

@@ -1,0 +1,125 @@
+//! What a person can type, set in the environment or write into a file, and the one [`Settings`] that comes of it.
+//! A flag goes before the environment, the environment before the file, the file before the default. The table of all
+//! options is `cli/options.rs`, the file is read in `cli/file.rs`; a server is started elsewhere, by `main.rs`.
+
+mod file;
+mod options;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Parser as _;
+use mcp_mock_server::{Approval, Settings};
+use serde_json::Value;
+
+pub(crate) use self::file::FileFault;
+use self::options::Options;
+use self::values::Spelled;
+
+/// What is wanted of the binary.
+pub(crate) enum Wish {
+    /// To serve until told to stop; with every request in the trace, or warnings only.
+    Serve { settings: Box<Settings>, verbose: bool },
+    /// To show what can be wrong on purpose.
+    ListFaults,
+}
+
+/// Why the settings are of no use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsFault {
+    #[error(transparent)]
+    File(#[from] FileFault),
+    #[error("the client metadata document {path}: {reason}")]
+    Document { path: PathBuf, reason: String },
+}
+
+/// What the command line, the environment and the file want; a command line that says nothing ends the process here.
+pub(crate) fn wish() -> Result<Wish, SettingsFault> {
+    let typed = Options::parse();
+    if typed.list_faults == Some(true) {
+        return Ok(Wish::ListFaults);
+    }
+    let options = match &typed.config {
+        Some(path) => {
+            let written = file::read(path)?;
+            typed.or(written)
+        }
+        None => typed,
+    };
+    let verbose = options.verbose == Some(true);
+    Ok(Wish::Serve { settings: Box::new(settings(options)?), verbose })
+}
+
+fn settings(options: Options) -> Result<Settings, SettingsFault> {
+    let default = timing(&options);
+    let unless = |switch: Option<bool>| switch != Some(true);
+    let redirect_uris = options.redirect_uri.unwrap_or_else(|| vec!["http://127.0.0.1/callback".to_owned()]);
+    let known_clients = plain(options.known_client).into_iter().map(|known| known.with(&redirect_uris)).collect();
+    let client_documents = options.client_document.unwrap_or_default();
+    Ok(Settings {
+        listen: options.listen.unwrap_or(default.listen),
+        layout: options.layout.map_or(default.layout, Into::into),
+        also_issues_for: options.also_issues_for.unwrap_or_default(),
+        server_metadata: unless(options.no_server_metadata),
+        registration: unless(options.no_registration),
+        token_endpoint_auth_method: options.auth_method.map(Into::into),
+        reply: options.reply.map_or(default.reply, Into::into),
+        faults: plain(options.fault),
+        protected: unless(options.unprotected),
+        approval: if options.deny == Some(true) { Approval::Deny } else { Approval::Allow },
+        known_clients,
+        client_metadata_documents: !client_documents.is_empty(),
+        client_documents: documents(&client_documents)?,
+        revocation: unless(options.no_revocation),
+        open_until_tools_call: options.open_until_tools_call == Some(true),
+        tool_scopes: plain(options.tool_scope).into_iter().map(|pair| (pair.tool, pair.scope)).collect(),
+        body_limit: options.body_limit.unwrap_or(default.body_limit),
+        // Nobody asks the binary for its log.
+        log_limit: Some(0),
+        ..default
+    })
+}
+
+/// The settings that are times, beside the defaults of all others.
+fn timing(options: &Options) -> Settings {
+    let default = Settings::default();
+    let seconds = |given: Option<u64>, default| given.map_or(default, Duration::from_secs);
+    let delay = options.token_delay.as_ref().map(|range| range.0.0.clone());
+    Settings {
+        access_token_lifetime: seconds(options.access_token_lifetime, default.access_token_lifetime),
+        access_token_ttl_override: options.access_token_ttl_override.map(Duration::from_secs),
+        refresh_token_lifetime: seconds(options.refresh_token_lifetime, default.refresh_token_lifetime),
+        refresh_grace: seconds(options.refresh_grace, default.refresh_grace),
+        authorization_code_lifetime: seconds(options.authorization_code_lifetime, default.authorization_code_lifetime),
+        client_secret_lifetime: options.client_secret_lifetime.map(Duration::from_secs),
+        token_delay: delay.map(|range| (range, options.seed.unwrap_or_default())),
+        initialize_delay: options.initialize_delay.map_or(default.initialize_delay, Duration::from_millis),
+        request_timeout: seconds(options.request_timeout, default.request_timeout),
+        ..default
+    }
+}
+
+fn plain<T>(spelled: Option<Vec<Spelled<T>>>) -> Vec<T> {
+    spelled.unwrap_or_default().into_iter().map(|spelled| spelled.0).collect()
+}
+
+/// The documents by the URLs that they are known by.
+fn documents(paths: &[PathBuf]) -> Result<BTreeMap<String, Value>, SettingsFault> {
+    paths.iter().map(|path| document(path)).collect()
+}
+
+fn document(path: &Path) -> Result<(String, Value), SettingsFault> {
+    let failure = |reason: String| SettingsFault::Document { path: path.to_owned(), reason };
+    let file = File::open(path).map_err(|error| failure(error.to_string()))?;
+    let document = serde_json::from_reader::<_, Value>(io::BufReader::new(file));
+    let document = document.map_err(|error| failure(error.to_string()))?;
+    let url = document["client_id"].as_str().ok_or_else(|| failure("it has no client_id".to_owned()))?.to_owned();
+    Ok((url, document))
+}
+
+#[cfg(test)]
+mod tests;

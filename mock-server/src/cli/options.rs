@@ -1,0 +1,140 @@
+//! The table of all options: each a flag, an environment variable and a key of the settings file, under one name.
+//! None has a default here, so that a layer below can be seen through it; the defaults are those of the library's
+//! settings. A new option is one entry here, one line in `cli.rs` and one paragraph in config/mock-server.toml.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use mcp_mock_server::Fault;
+use serde::Deserialize;
+
+use super::values::{AuthMethodName, Delay, KnownClientText, LayoutName, ReplyName, Spelled, ToolScope};
+
+/// Defines the options, and how one layer of them lies over another.
+macro_rules! options {
+    ($(#[$on_all:meta])* $name:ident { $($(#[$on_one:meta])* $option:ident: [$($type:tt)+];)* }) => {
+        $(#[$on_all])*
+        pub(crate) struct $name { $($(#[$on_one])* pub(crate) $option: $($type)+,)* }
+
+        impl $name {
+            /// These, and where they say nothing those below.
+            pub(crate) fn or(self, below: Self) -> Self {
+                Self { $($option: self.$option.or(below.$option),)* }
+            }
+        }
+    };
+}
+
+options! {
+    /// A protected MCP server with its own OAuth authorization server, for those who write MCP clients.
+    ///
+    /// All state is in memory: clients, grants, sessions and the signing key are gone when it ends.
+    #[derive(Debug, Default, Parser, Deserialize)]
+    #[command(version, after_help = "A flag goes before its environment variable, that before the file of --config.\n\
+        In the environment several values are separated by commas.")]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+    Options {
+        /// Read further settings from this file, in TOML; its keys are the flags without their dashes
+        #[arg(long, env = "MCP_MOCK_CONFIG", value_name = "FILE")]
+        #[serde(skip)]
+        config: [Option<PathBuf>];
+        /// Show what can be wrong, and stop
+        #[arg(long, num_args = 0, default_missing_value = "true")]
+        #[serde(skip)]
+        list_faults: [Option<bool>];
+        /// Where to listen; port 0 takes a free one [default: 127.0.0.1:0]
+        #[arg(long, env = "MCP_MOCK_LISTEN", value_name = "ADDRESS")]
+        listen: [Option<SocketAddr>];
+        /// Lifetime of access tokens [default: 3600]
+        #[arg(long, env = "MCP_MOCK_ACCESS_TOKEN_LIFETIME", value_name = "SECONDS")]
+        access_token_lifetime: [Option<u64>];
+        /// When access tokens really end, whatever is said of their lifetime [default: as said]
+        #[arg(long, env = "MCP_MOCK_ACCESS_TOKEN_TTL_OVERRIDE", value_name = "SECONDS")]
+        access_token_ttl_override: [Option<u64>];
+        /// Lifetime of each refresh token [default: 2592000]
+        #[arg(long, env = "MCP_MOCK_REFRESH_TOKEN_LIFETIME", value_name = "SECONDS")]
+        refresh_token_lifetime: [Option<u64>];
+        /// How long a used refresh token gives the same answer again [default: 0]
+        #[arg(long, env = "MCP_MOCK_REFRESH_GRACE", value_name = "SECONDS")]
+        refresh_grace: [Option<u64>];
+        /// Lifetime of authorization codes [default: 60]
+        #[arg(long, env = "MCP_MOCK_AUTHORIZATION_CODE_LIFETIME", value_name = "SECONDS")]
+        authorization_code_lifetime: [Option<u64>];
+        /// Let the token endpoint wait before it answers: a random time in this range, or always the same
+        #[arg(long, env = "MCP_MOCK_TOKEN_DELAY", value_name = "MIN[..MAX]ms")]
+        token_delay: [Option<Spelled<Delay>>];
+        /// The seed of the random times [default: 0]
+        #[arg(long, env = "MCP_MOCK_SEED", value_name = "NUMBER")]
+        seed: [Option<u64>];
+        /// Let initialize wait before it is answered [default: 0]
+        #[arg(long, env = "MCP_MOCK_INITIALIZE_DELAY", value_name = "MILLISECONDS")]
+        initialize_delay: [Option<u64>];
+        /// How long a request may wait for its answer before it gets 503 [default: 600]
+        #[arg(long, env = "MCP_MOCK_REQUEST_TIMEOUT", value_name = "SECONDS")]
+        request_timeout: [Option<u64>];
+        /// The largest request body that is read [default: 83886080]
+        #[arg(long, env = "MCP_MOCK_BODY_LIMIT", value_name = "BYTES")]
+        body_limit: [Option<usize>];
+        /// How a client finds the authorization server [default: protected-resource]
+        #[arg(long, env = "MCP_MOCK_LAYOUT", value_enum)]
+        layout: [Option<LayoutName>];
+        /// A further resource that tokens are issued for (RFC 8707); may be repeated
+        #[arg(long, env = "MCP_MOCK_ALSO_ISSUES_FOR", value_name = "URL", value_delimiter = ',')]
+        also_issues_for: [Option<Vec<String>>];
+        /// Serve no authorization server metadata
+        #[arg(long, env = "MCP_MOCK_NO_SERVER_METADATA", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        no_server_metadata: [Option<bool>];
+        /// Offer no client registration
+        #[arg(long, env = "MCP_MOCK_NO_REGISTRATION", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        no_registration: [Option<bool>];
+        /// Lifetime of the client secrets that registration gives [default: they do not expire]
+        #[arg(long, env = "MCP_MOCK_CLIENT_SECRET_LIFETIME", value_name = "SECONDS")]
+        client_secret_lifetime: [Option<u64>];
+        /// A client that needs no registration; may be repeated
+        #[arg(long, env = "MCP_MOCK_KNOWN_CLIENT", hide_env_values = true, value_name = "ID[:SECRET]",
+            value_delimiter = ',')]
+        known_client: [Option<Vec<Spelled<KnownClientText>>>];
+        /// A redirect URI of the known clients, of which a loopback port means nothing; may be repeated
+        /// [default: http://127.0.0.1/callback]
+        #[arg(long, env = "MCP_MOCK_REDIRECT_URI", value_name = "URI", value_delimiter = ',')]
+        redirect_uri: [Option<Vec<String>>];
+        /// Know clients by metadata documents, this one under its client_id; may be repeated
+        #[arg(long, env = "MCP_MOCK_CLIENT_DOCUMENT", value_name = "FILE", value_delimiter = ',')]
+        client_document: [Option<Vec<PathBuf>>];
+        /// Offer no revocation
+        #[arg(long, env = "MCP_MOCK_NO_REVOCATION", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        no_revocation: [Option<bool>];
+        /// The only client authentication taken at the token endpoint [default: any of them]
+        #[arg(long, env = "MCP_MOCK_AUTH_METHOD", value_enum)]
+        auth_method: [Option<AuthMethodName>];
+        /// How requests are answered [default: json]
+        #[arg(long, env = "MCP_MOCK_REPLY", value_enum)]
+        reply: [Option<ReplyName>];
+        /// Do something wrong on purpose; may be repeated (--list-faults shows what)
+        #[arg(long, env = "MCP_MOCK_FAULT", value_name = "NAME", value_delimiter = ',')]
+        fault: [Option<Vec<Spelled<Fault>>>];
+        /// Demand no token at the MCP endpoint
+        #[arg(long, env = "MCP_MOCK_UNPROTECTED", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        unprotected: [Option<bool>];
+        /// Demand a token for tools/call only
+        #[arg(long, env = "MCP_MOCK_OPEN_UNTIL_TOOLS_CALL", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        open_until_tools_call: [Option<bool>];
+        /// Demand a further scope for one tool; may be repeated
+        #[arg(long, env = "MCP_MOCK_TOOL_SCOPE", value_name = "TOOL=SCOPE", value_delimiter = ',')]
+        tool_scope: [Option<Vec<Spelled<ToolScope>>>];
+        /// Refuse every authorization, as a person could
+        #[arg(long, env = "MCP_MOCK_DENY", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        deny: [Option<bool>];
+        /// Log every request to stderr, without its secrets
+        #[arg(long, short, env = "MCP_MOCK_VERBOSE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        verbose: [Option<bool>];
+    }
+}
