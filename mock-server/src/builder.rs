@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::faults::Fault;
+use crate::faults::FaultSetting;
 use crate::server::{MockServer, StartError};
 use crate::settings::{Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};
 use crate::state::Known;
@@ -203,10 +203,17 @@ impl MockServerBuilder {
         self
     }
 
-    /// Adds something that is wrong on purpose.
+    /// Adds something that is wrong on purpose: a [`Fault`](crate::Fault), or one [with a value](crate::Fault::with).
     #[must_use]
-    pub fn fault(mut self, fault: Fault) -> Self {
-        self.settings.faults.push(fault);
+    pub fn fault(mut self, fault: impl Into<FaultSetting>) -> Self {
+        self.settings.faults.push(fault.into());
+        self
+    }
+
+    /// Lets faults be switched by `/admin/faults` while the server runs (default: they are not).
+    #[must_use]
+    pub fn admin(mut self, served: bool) -> Self {
+        self.settings.admin = served;
         self
     }
 

@@ -69,6 +69,7 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
         token_endpoint_auth_method: options.auth_method.map(Into::into),
         reply: options.reply.map_or(default.reply, Into::into),
         faults: plain(options.fault),
+        admin: options.admin == Some(true),
         protected: unless(options.unprotected),
         approval: if options.deny == Some(true) { Approval::Deny } else { Approval::Allow },
         known_clients,

@@ -1,21 +1,26 @@
 //! What the server does wrong on purpose, each by a name: one table, read by the binary's `--list-faults` too.
 //! A fault changes one thing of an honest answer. Those of HTTP bodies are in `faults/body.rs`, those of whole answers
 //! in `faults/answer.rs`, the talkative one in `faults/echo.rs`; the others stand where the honest value is made (search
-//! for `state.has(Fault::`).
+//! for `Fault::`). What a fault may take is in `faults/value.rs`, the switchboard in `faults/admin.rs`.
 
+pub(crate) mod admin;
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod echo;
+mod value;
 
 use std::fmt;
 use std::str::FromStr;
 
+pub use self::value::{FaultSetting, Takes, WrongFault};
+
 /// Words that no client may show as they are: a terminal's title escape, newlines, a C1 code, bidi controls.
 pub(crate) const EVIL_WORDS: &str = "evil \u{1b}]0;owned\u{7}\u{1b}[31m\r\n\u{9b}2J\u{202e}txt\u{2066}\u{2028}words";
 
-/// Defines the enum and its table in one place, so that no fault can lack a name or a sentence.
+/// Defines the enum and its table in one place, so that no fault can lack a name or a sentence. A fault that takes a value
+/// says so behind its name: `= Takes::Number { of: "SECONDS", default: 2 }`.
 macro_rules! faults {
-    ($($variant:ident, $name:literal, $sentence:literal;)*) => {
+    ($($variant:ident, $name:literal $(= $takes:expr)?, $sentence:literal;)*) => {
         /// Something that is wrong on purpose. Its documentation is its [`Fault::sentence`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -23,8 +28,18 @@ macro_rules! faults {
             $(#[doc = $sentence] $variant,)*
         }
 
-        /// Every fault with its name and its sentence.
-        const TABLE: &[(Fault, &str, &str)] = &[$((Fault::$variant, $name, $sentence),)*];
+        /// Every fault with its name, its sentence and what it takes.
+        const TABLE: &[(Fault, &str, &str, Takes)] =
+            &[$((Fault::$variant, $name, $sentence, takes!($($takes)?)),)*];
+    };
+}
+
+macro_rules! takes {
+    () => {
+        Takes::Nothing
+    };
+    ($takes:expr) => {
+        $takes
     };
 }
 
@@ -60,12 +75,18 @@ faults! {
     Drip, "drip", "bodies come a byte at a time";
     Gzip, "gzip", "bodies are gzip-encoded for those who accept it";
     Empty200, "empty-200", "the MCP endpoint answers 200 with nothing";
+    Slow, "slow" = Takes::Milliseconds { default: 1000 }, "every answer waits this long first";
+    TokenError, "token-error" = Takes::Text { of: "CODE", default: "server_error" }, "the token endpoint answers 400 with this error code, and does not act";
+    TokenType, "token-type" = Takes::Text { of: "TYPE", default: "mac" }, "token answers say this token_type";
+    ExpiresIn, "expires-in" = Takes::Number { of: "SECONDS", default: 0 }, "token answers say this expires_in, whatever is true";
+    NoExpiresIn, "no-expires-in", "token answers lack expires_in";
+    NoScope, "no-scope", "token answers lack the granted scope";
 }
 
 impl Fault {
     /// Every fault.
     pub fn all() -> impl Iterator<Item = Fault> {
-        TABLE.iter().map(|(fault, _, _)| *fault)
+        TABLE.iter().map(|row| row.0)
     }
 
     /// The name, in kebab-case.
@@ -80,7 +101,13 @@ impl Fault {
         self.row().2
     }
 
-    fn row(self) -> (Fault, &'static str, &'static str) {
+    /// What may follow its name.
+    #[must_use]
+    pub fn takes(self) -> Takes {
+        self.row().3
+    }
+
+    fn row(self) -> (Fault, &'static str, &'static str, Takes) {
         // The macro makes a row for each variant, in order.
         TABLE[self as usize]
     }
@@ -92,16 +119,11 @@ impl fmt::Display for Fault {
     }
 }
 
-/// No fault has this name.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no fault `{0}`")]
-pub struct UnknownFault(String);
-
 impl FromStr for Fault {
-    type Err = UnknownFault;
+    type Err = WrongFault;
 
-    fn from_str(name: &str) -> Result<Self, UnknownFault> {
-        Fault::all().find(|fault| fault.name() == name).ok_or_else(|| UnknownFault(name.to_owned()))
+    fn from_str(name: &str) -> Result<Self, WrongFault> {
+        Fault::all().find(|fault| fault.name() == name).ok_or_else(|| WrongFault::Unknown(name.to_owned()))
     }
 }
 

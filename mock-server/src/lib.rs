@@ -19,7 +19,7 @@ mod timed_out;
 
 pub use builder::MockServerBuilder;
 pub use counts::Counts;
-pub use faults::{Fault, UnknownFault};
+pub use faults::{Fault, FaultSetting, Takes, WrongFault};
 pub use log::{Endpoint, Seen};
 pub use server::{MockServer, StartError};
 pub use settings::{Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};

@@ -7,6 +7,8 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::watch;
 
+use crate::faults;
+
 /// Which part of the server a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -26,6 +28,8 @@ pub enum Endpoint {
     Jwks,
     /// The MCP endpoint.
     Mcp,
+    /// The switchboard of faults.
+    Admin,
     /// Anything else: answered 404.
     Other,
 }
@@ -42,6 +46,7 @@ impl Endpoint {
             "/revoke" => Endpoint::Revocation,
             "/jwks.json" => Endpoint::Jwks,
             "/mcp" => Endpoint::Mcp,
+            faults::admin::PATH => Endpoint::Admin,
             _ => Endpoint::Other,
         }
     }

@@ -47,7 +47,11 @@ async fn carried_out(wish: Result<Wish, SettingsFault>) -> Result<(), Failure> {
 fn list_faults() -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     for fault in Fault::all() {
-        writeln!(stdout, "{:34} {}", fault.name(), fault.sentence())?;
+        let usage = match fault.takes().placeholder() {
+            Some(value) => format!("{fault}={value}"),
+            None => fault.to_string(),
+        };
+        writeln!(stdout, "{usage:34} {}", fault.sentence())?;
     }
     Ok(())
 }

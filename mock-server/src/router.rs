@@ -21,6 +21,7 @@ use url::form_urlencoded;
 
 use crate::authorization::{authorize, metadata, registration, revocation, token};
 use crate::faults;
+use crate::faults::admin;
 use crate::faults::answer::NoAnswer;
 use crate::log::{Endpoint, Seen};
 use crate::mcp::endpoint;
@@ -40,6 +41,7 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/token", post(token::token))
         .route("/revoke", post(revocation::revoke))
         .route("/mcp", any(endpoint::mcp))
+        .route(admin::PATH, get(admin::shown).put(admin::replaced).delete(admin::ended))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(from_fn_with_state(state.clone(), observe))
         .layer(RequestBodyLimitLayer::new(state.settings.body_limit))
@@ -78,6 +80,11 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
     let headers = parts.headers.clone();
     let secrets = faults::echo::secrets(&state, &seen);
     let index = state.log.arrived(seen);
+    if endpoint == Endpoint::Admin {
+        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+        state.log.answered(index, response.status(), response.headers());
+        return response;
+    }
     let response = match faults::answer::instead(&state, endpoint).await {
         Some(wrong) => wrong,
         None => next.run(Request::from_parts(parts, Body::from(body))).await,

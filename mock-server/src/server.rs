@@ -12,7 +12,7 @@ use crate::authorization::jwt::{KeyError, SigningKey};
 use crate::authorization::records::Ended;
 use crate::builder::MockServerBuilder;
 use crate::counts::Counts;
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultSetting};
 use crate::log::{Endpoint, Seen};
 use crate::port::Port;
 use crate::router::router;
@@ -163,8 +163,8 @@ impl MockServer {
     }
 
     /// Replaces all faults by these.
-    pub fn set_faults(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.state.set_faults(faults.into_iter().collect());
+    pub fn set_faults<F: Into<FaultSetting>>(&self, faults: impl IntoIterator<Item = F>) {
+        self.state.set_faults(faults.into_iter().map(Into::into).collect());
     }
 
     /// How many families of tokens were revoked because an old refresh token was presented again (RFC 9700 §4.14.2).

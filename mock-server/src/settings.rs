@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::faults::Fault;
+use crate::faults::FaultSetting;
 
 /// The scope that every call to the MCP endpoint needs.
 pub(crate) const MCP_SCOPE: &str = "mcp:tools";
@@ -146,7 +146,9 @@ pub struct Settings {
     /// How long `initialize` waits before it is answered.
     pub initialize_delay: Duration,
     /// What is wrong on purpose, from the start.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<FaultSetting>,
+    /// Whether `/admin/faults` switches faults while the server runs, for requests to a loopback host.
+    pub admin: bool,
 }
 
 impl Default for Settings {
@@ -180,6 +182,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(600),
             initialize_delay: Duration::ZERO,
             faults: Vec::new(),
+            admin: false,
         }
     }
 }

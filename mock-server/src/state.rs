@@ -9,7 +9,7 @@ use crate::authorization::jwt::SigningKey;
 use crate::authorization::records::{Client, Records};
 use crate::counts::Counts;
 use crate::delay::Delays;
-use crate::faults::{EVIL_WORDS, Fault};
+use crate::faults::{EVIL_WORDS, Fault, FaultSetting};
 use crate::log::Log;
 use crate::mcp::session::Sessions;
 use crate::mcp::slow::Slow;
@@ -40,7 +40,7 @@ pub(crate) struct ServerState {
     trusted: Mutex<Vec<Known>>,
     /// Further resources that tokens are issued for.
     resources: Mutex<Vec<String>>,
-    faults: Mutex<Vec<Fault>>,
+    faults: Mutex<Vec<FaultSetting>>,
     counts: Mutex<Counts>,
     records: Mutex<Records>,
     secrets: Mutex<HashSet<String>>,
@@ -72,17 +72,32 @@ impl ServerState {
 
     /// Whether this is wrong at the moment.
     pub(crate) fn has(&self, fault: Fault) -> bool {
-        lock(&self.faults).contains(&fault)
+        lock(&self.faults).iter().any(|set| set.fault() == fault)
+    }
+
+    /// The number or the milliseconds of a fault that takes such and is there at the moment.
+    pub(crate) fn fault_number(&self, fault: Fault) -> Option<u64> {
+        lock(&self.faults).iter().find(|set| set.fault() == fault)?.number()
+    }
+
+    /// The text of a fault that takes one and is there at the moment.
+    pub(crate) fn fault_text(&self, fault: Fault) -> Option<String> {
+        lock(&self.faults).iter().find(|set| set.fault() == fault)?.text().map(str::to_owned)
+    }
+
+    /// What is wrong at the moment.
+    pub(crate) fn faults(&self) -> Vec<FaultSetting> {
+        lock(&self.faults).clone()
     }
 
     /// Whether this is wrong at the moment; from then on it is not.
     pub(crate) fn take_fault(&self, fault: Fault) -> bool {
         let mut faults = lock(&self.faults);
-        let position = faults.iter().position(|known| *known == fault);
+        let position = faults.iter().position(|known| known.fault() == fault);
         position.map(|position| faults.remove(position)).is_some()
     }
 
-    pub(crate) fn set_faults(&self, faults: Vec<Fault>) {
+    pub(crate) fn set_faults(&self, faults: Vec<FaultSetting>) {
         *lock(&self.faults) = faults;
     }
 

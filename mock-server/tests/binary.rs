@@ -21,14 +21,19 @@ async fn list_faults_names_each_of_them() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
     for fault in Fault::all() {
-        assert!(text.contains(&format!("{} ", fault.name())) && text.contains(fault.sentence()), "{fault}");
+        let end = if fault.takes().placeholder().is_some() { '=' } else { ' ' };
+        assert!(text.contains(&format!("\n{fault}{end}")) || text.starts_with(fault.name()), "{fault}");
+        assert!(text.contains(fault.sentence()), "{fault}");
     }
 }
 
 #[tokio::test]
-async fn an_unknown_fault_is_refused() {
-    let output = binary().args(["--fault", "wrong-planet"]).stderr(Stdio::null()).output().await.unwrap();
-    assert!(!output.status.success());
+async fn an_unknown_fault_or_a_wrong_value_is_refused() {
+    for fault in ["wrong-planet", "slow=soon", "gzip=9"] {
+        let output = binary().args(["--fault", fault]).stderr(Stdio::piped()).output().await.unwrap();
+        assert!(!output.status.success(), "{fault}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(fault), "{fault}");
+    }
 }
 
 #[tokio::test]

@@ -109,6 +109,52 @@ mod of_authorization {
     }
 }
 
+mod of_token_answers {
+    use super::*;
+
+    async fn answer(server: &MockServer) -> Value {
+        let client = Client::registered(server).await;
+        let code = client.code().await;
+        json_of(client.redeem(&code, &[]).await).await
+    }
+
+    #[tokio::test]
+    async fn token_type_and_expires_in() {
+        let server = MockServer::builder().start().await.unwrap();
+        server.set_faults([Fault::TokenType.with("bEaReR").unwrap(), Fault::ExpiresIn.with(7).unwrap()]);
+        let document = answer(&server).await;
+        assert_eq!((&document["token_type"], &document["expires_in"]), (&"bEaReR".into(), &7.into()));
+    }
+
+    #[tokio::test]
+    async fn no_expires_in_and_no_scope() {
+        let server = MockServer::builder().fault(Fault::NoExpiresIn).fault(Fault::NoScope).start().await.unwrap();
+        let document = answer(&server).await;
+        assert!(document["access_token"].is_string());
+        assert_eq!((document.get("expires_in"), document.get("scope")), (None, None));
+    }
+
+    #[tokio::test]
+    async fn token_error() {
+        let server = with(Fault::TokenError).await;
+        let client = Client::registered(&server).await;
+        let code = client.code().await;
+        let response = client.redeem(&code, &[]).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(json_of(response).await["error"], "server_error");
+        server.set_fault(None);
+        assert_eq!(client.redeem(&code, &[]).await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn slow() {
+    let server = MockServer::builder().fault(Fault::Slow.with(60).unwrap()).start().await.unwrap();
+    let began = std::time::Instant::now();
+    document(&server, "oauth-authorization-server").await;
+    assert!(began.elapsed() >= std::time::Duration::from_millis(60));
+}
+
 mod of_the_mcp_endpoint {
     use super::*;
 

@@ -1,6 +1,7 @@
 //! The server over real sockets: the honest walk, and each refusal by name.
 #![cfg(test)] // then what the tests share counts as one too, where unwrap is allowed
 
+mod admin;
 mod authorization;
 mod binary;
 mod client;

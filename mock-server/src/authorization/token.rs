@@ -189,7 +189,23 @@ fn issue(
         document["refresh_token"] = json!(refresh_token);
         beside = Some(refresh_token);
     }
+    spoil(state, &mut document);
     let real = state.settings.access_token_ttl_override.unwrap_or(lifetime);
     records.add_access_token(jti, family, now + real, beside);
     Ok(document)
+}
+
+/// What the faults of token answers make of one.
+fn spoil(state: &ServerState, document: &mut Value) {
+    if let Some(kind) = state.fault_text(Fault::TokenType) {
+        document["token_type"] = json!(kind);
+    }
+    if let Some(seconds) = state.fault_number(Fault::ExpiresIn) {
+        document["expires_in"] = json!(seconds);
+    }
+    for (fault, name) in [(Fault::NoExpiresIn, "expires_in"), (Fault::NoScope, "scope")] {
+        if let Some(members) = document.as_object_mut().filter(|_| state.has(fault)) {
+            members.remove(name);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use mcp_mock_server::Fault;
+use mcp_mock_server::FaultSetting;
 use serde::Deserialize;
 
 use super::values::{AuthMethodName, Delay, KnownClientText, LayoutName, ReplyName, Spelled, ToolScope};
@@ -115,8 +115,13 @@ options! {
         #[arg(long, env = "MCP_MOCK_REPLY", value_enum)]
         reply: [Option<ReplyName>];
         /// Do something wrong on purpose; may be repeated (--list-faults shows what)
-        #[arg(long, env = "MCP_MOCK_FAULT", value_name = "NAME", value_delimiter = ',')]
-        fault: [Option<Vec<Spelled<Fault>>>];
+        #[arg(long, env = "MCP_MOCK_FAULT", value_name = "NAME[=VALUE]", value_delimiter = ',')]
+        fault: [Option<Vec<Spelled<FaultSetting>>>];
+        /// Switch faults while running: GET, PUT (a JSON array of names) and DELETE at /admin/faults, heard from this
+        /// machine only if nobody else reaches the port
+        #[arg(long, env = "MCP_MOCK_ADMIN", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        admin: [Option<bool>];
         /// Demand no token at the MCP endpoint
         #[arg(long, env = "MCP_MOCK_UNPROTECTED", value_name = "BOOL", num_args = 0..=1, require_equals = true,
             default_missing_value = "true")]

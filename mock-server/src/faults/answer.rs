@@ -1,9 +1,13 @@
 //! Faults that answer instead of the honest server, as a proxy in front of it would: before anything is checked.
 
+use std::time::Duration;
+
+use axum::Json;
 use axum::body::Body;
 use axum::response::{Html, IntoResponse, Response};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{StatusCode, header};
+use serde_json::json;
 
 use crate::faults::Fault;
 use crate::log::Endpoint;
@@ -17,6 +21,13 @@ const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Gateway</title></head>\n
 
 /// The wrong answer, if a fault has one for this endpoint. One that hangs does so until the connection or the time ends.
 pub(crate) async fn instead(state: &ServerState, endpoint: Endpoint) -> Option<Response> {
+    if let Some(time) = state.fault_number(Fault::Slow) {
+        tokio::time::sleep(Duration::from_millis(time)).await;
+    }
+    if let Some(code) = state.fault_text(Fault::TokenError).filter(|_| endpoint == Endpoint::Token) {
+        let body = json!({ "error": code, "error_description": state.words("refused on purpose") });
+        return Some((StatusCode::BAD_REQUEST, Json(body)).into_response());
+    }
     match endpoint {
         Endpoint::Mcp if state.has(Fault::HtmlMcp) => Some(page(state, StatusCode::OK)),
         Endpoint::Mcp if state.has(Fault::HtmlError) => Some(page(state, StatusCode::INTERNAL_SERVER_ERROR)),
