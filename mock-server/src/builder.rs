@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::faults::FaultSetting;
 use crate::server::{MockServer, StartError};
-use crate::settings::{Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};
+use crate::settings::{Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};
 use crate::state::Known;
 
 /// Describes a server that is not started yet; made by [`MockServer::builder`].
@@ -171,6 +171,23 @@ impl MockServerBuilder {
     #[must_use]
     pub fn auto_approve(mut self, approval: Approval) -> Self {
         self.settings.approval = approval;
+        self
+    }
+
+    /// Who can sign in (default Alice and Bob); an empty list is as good as the default.
+    #[must_use]
+    pub fn accounts(mut self, accounts: impl IntoIterator<Item = Account>) -> Self {
+        self.settings.accounts = accounts.into_iter().collect();
+        if self.settings.accounts.is_empty() {
+            self.settings.accounts = Settings::default().accounts;
+        }
+        self
+    }
+
+    /// The `sub` of the account that approves where no page asks (default: the first one).
+    #[must_use]
+    pub fn approve_as(mut self, sub: impl Into<String>) -> Self {
+        self.settings.approve_as = Some(sub.into());
         self
     }
 

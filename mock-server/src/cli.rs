@@ -55,10 +55,12 @@ pub(crate) fn wish() -> Result<Wish, SettingsFault> {
 }
 
 fn settings(options: Options) -> Result<Settings, SettingsFault> {
-    let default = timing(&options);
+    let timing = timing(&options);
+    let default = Settings::default();
     let unless = |switch: Option<bool>| switch != Some(true);
     let redirect_uris = options.redirect_uri.unwrap_or_else(|| vec!["http://127.0.0.1/callback".to_owned()]);
     let known_clients = plain(options.known_client).into_iter().map(|known| known.with(&redirect_uris)).collect();
+    let accounts = plain(options.account).into_iter().map(|account| account.0).collect::<Vec<_>>();
     let client_documents = options.client_document.unwrap_or_default();
     Ok(Settings {
         listen: options.listen.unwrap_or(default.listen),
@@ -71,7 +73,13 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
         faults: plain(options.fault),
         admin: options.admin == Some(true),
         protected: unless(options.unprotected),
-        approval: if options.deny == Some(true) { Approval::Deny } else { Approval::Allow },
+        approval: match (options.deny, options.consent) {
+            (Some(true), _) => Approval::Deny,
+            (_, Some(true)) => Approval::Ask,
+            _ => Approval::Allow,
+        },
+        accounts: if accounts.is_empty() { default.accounts } else { accounts },
+        approve_as: options.approve_as,
         known_clients,
         client_metadata_documents: !client_documents.is_empty(),
         client_documents: documents(&client_documents)?,
@@ -81,7 +89,7 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
         body_limit: options.body_limit.unwrap_or(default.body_limit),
         // Nobody asks the binary for its log.
         log_limit: Some(0),
-        ..default
+        ..timing
     })
 }
 

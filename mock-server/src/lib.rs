@@ -22,5 +22,5 @@ pub use counts::Counts;
 pub use faults::{Fault, FaultSetting, Takes, WrongFault};
 pub use log::{Endpoint, Seen};
 pub use server::{MockServer, StartError};
-pub use settings::{Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};
+pub use settings::{Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};
 pub use timed_out::TimedOut;

@@ -20,6 +20,8 @@ pub enum Endpoint {
     Registration,
     /// RFC 6749 §3.1.
     Authorization,
+    /// The page that asks a person.
+    Consent,
     /// RFC 6749 §3.2.
     Token,
     /// RFC 7009 revocation.
@@ -42,6 +44,7 @@ impl Endpoint {
             "/.well-known/oauth-authorization-server" => Endpoint::ServerMetadata,
             "/register" => Endpoint::Registration,
             "/authorize" => Endpoint::Authorization,
+            "/consent" => Endpoint::Consent,
             "/token" => Endpoint::Token,
             "/revoke" => Endpoint::Revocation,
             "/jwks.json" => Endpoint::Jwks,

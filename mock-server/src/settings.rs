@@ -67,7 +67,7 @@ impl AuthMethod {
     }
 }
 
-/// What the person says at the authorization endpoint; asked at once, no page is shown.
+/// What the person says at the authorization endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Approval {
     /// Every valid request is granted.
@@ -75,6 +75,28 @@ pub enum Approval {
     Allow,
     /// Every valid request is answered `access_denied`.
     Deny,
+    /// A page asks who is there and what they grant.
+    Ask,
+}
+
+/// Somebody who can sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The subject of their tokens (`sub`).
+    pub sub: String,
+    /// Their name, as a token tells it.
+    pub name: String,
+    /// Their mail address, as a token tells it.
+    pub email: String,
+}
+
+impl Account {
+    /// An account whose mail address is made of its subject, at example.com.
+    #[must_use]
+    pub fn new(sub: impl Into<String>, name: impl Into<String>) -> Self {
+        let sub = sub.into();
+        Account { email: format!("{sub}@example.com"), name: name.into(), sub }
+    }
 }
 
 /// A client that was registered by hand, with both grants: the code and refresh.
@@ -131,6 +153,10 @@ pub struct Settings {
     pub revocation: bool,
     /// What the person says.
     pub approval: Approval,
+    /// Who can sign in; the first one is who approves unless `approve_as` names another. Never empty.
+    pub accounts: Vec<Account>,
+    /// The `sub` of the account that approves where no page asks; `None`, or nobody's: the first one.
+    pub approve_as: Option<String>,
     /// Whether the MCP endpoint demands a token.
     pub protected: bool,
     /// Whether only `tools/call` demands a token: the handshake and the lists are open.
@@ -174,6 +200,8 @@ impl Default for Settings {
             client_documents: BTreeMap::new(),
             revocation: true,
             approval: Approval::default(),
+            accounts: vec![Account::new("alice", "Alice Example"), Account::new("bob", "Bob Example")],
+            approve_as: None,
             protected: true,
             open_until_tools_call: false,
             tool_scopes: BTreeMap::new(),
@@ -191,6 +219,13 @@ impl Settings {
     /// The methods that the token endpoint takes.
     pub(crate) fn auth_methods(&self) -> Vec<AuthMethod> {
         self.token_endpoint_auth_method.map_or_else(|| AuthMethod::ALL.to_vec(), |only| vec![only])
+    }
+
+    /// Who approves where no page asks.
+    pub(crate) fn approving_account(&self) -> Account {
+        let named = self.accounts.iter().find(|account| Some(&account.sub) == self.approve_as.as_ref());
+        let account = named.or(self.accounts.first());
+        account.cloned().unwrap_or_else(|| Account::new("alice", "Alice Example"))
     }
 
     /// The scopes that mean something to the MCP endpoint.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::authorization::client_metadata_document::{self, DocumentFault};
+use crate::authorization::consent;
 use crate::authorization::jwt::SigningKey;
 use crate::authorization::records::{Client, Records};
 use crate::counts::Counts;
@@ -32,6 +33,8 @@ pub(crate) struct ServerState {
     pub(crate) log: Log,
     pub(crate) sessions: Sessions,
     pub(crate) slow: Slow,
+    /// The authorization requests that wait for a person.
+    pub(crate) waiting: consent::Waiting,
     pub(crate) token_delays: Option<Delays>,
     /// The client metadata documents that are none, by their URL.
     pub(crate) refused_documents: HashMap<String, DocumentFault>,
@@ -61,6 +64,7 @@ impl ServerState {
             settings,
             issuer,
             key,
+            waiting: consent::Waiting::default(),
             counts: Mutex::new(Counts::default()),
             sessions: Sessions::default(),
             slow: Slow::new(),
@@ -188,6 +192,7 @@ fn known_client(settings: &Settings, known: &KnownClient) -> Client {
     let methods = settings.auth_methods().into_iter().filter(|method| (*method != AuthMethod::None) == confidential);
     Client {
         id: known.client_id.clone(),
+        name: None,
         secret: known.secret.clone(),
         secret_expires_at: None,
         auth_methods: methods.collect(),

@@ -3,7 +3,7 @@
 use mcp_mock_server::{Approval, Layout, MockServer};
 use reqwest::StatusCode;
 
-use crate::client::{Client, parameters_of};
+use crate::client::{Client, claims_of, parameters_of};
 
 mod rfc6749_4_1_2 {
     use super::*;
@@ -105,4 +105,28 @@ async fn the_layout_of_2025_03_26_needs_no_resource() {
     assert!(answer.contains_key("code"));
     let answer = parameters_of(&client.authorize(&[("resource", Some("https://elsewhere.example/"))]).await);
     assert_eq!(answer["error"], "invalid_target");
+}
+
+#[tokio::test]
+async fn the_account_that_approves_becomes_the_subject() {
+    for (named, subject) in [(None, "alice"), (Some("bob"), "bob"), (Some("nobody"), "alice")] {
+        let mut builder = MockServer::builder();
+        if let Some(sub) = named {
+            builder = builder.approve_as(sub);
+        }
+        let server = builder.start().await.unwrap();
+        let token = Client::signed_in(&server).await.access_token.unwrap();
+        assert_eq!(claims_of(&token)["sub"], subject);
+    }
+}
+
+#[tokio::test]
+async fn where_a_person_is_asked_they_are_sent_to_a_page_of_the_issuer() {
+    let server = MockServer::builder().auto_approve(Approval::Ask).start().await.unwrap();
+    let client = Client::registered(&server).await;
+    let response = client.authorize(&[]).await;
+    assert_eq!(response.status(), StatusCode::FOUND);
+    let page = response.headers()["location"].to_str().unwrap();
+    assert!(page.starts_with(&format!("{}/consent?request=", server.issuer())), "{page}");
+    assert_eq!(parameters_of(&client.authorize(&[("scope", Some("x"))]).await)["error"], "invalid_scope");
 }

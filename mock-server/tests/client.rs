@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_mock_server::MockServer;
 use reqwest::{Response, StatusCode, redirect};
 use serde_json::{Value, json};
@@ -211,6 +213,12 @@ pub(crate) fn tool_call(id: u64, tool: &str, arguments: &Value) -> String {
 
 pub(crate) async fn json_of(response: Response) -> Value {
     serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
+/// The claims of a JWT, whoever signed it.
+pub(crate) fn claims_of(token: &str) -> Value {
+    let part = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
 /// All messages of a reply, JSON or stream.

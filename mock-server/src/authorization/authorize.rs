@@ -1,6 +1,6 @@
 //! The authorization endpoint (RFC 6749 §3.1, §4.1) with PKCE, `resource` (RFC 8707) and `iss` (RFC 9207).
-//! The person's answer comes from the settings. Client and redirect URI are judged first: until both are known, an error
-//! is a page; nobody is ever sent to a URI that was not registered.
+//! The person's answer comes from the settings, or from a page (`consent.rs`). Client and redirect URI are judged first:
+//! until both are known, an error is a page; nobody is ever sent to a URI that was not registered.
 
 use std::time::SystemTime;
 
@@ -10,19 +10,32 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use url::form_urlencoded;
 
+use crate::authorization::consent;
 use crate::authorization::metadata::ELSEWHERE;
 use crate::authorization::parameters::Parameters;
 use crate::authorization::pkce;
-use crate::authorization::records::{Code, CodeUse};
+use crate::authorization::records::{Code, CodeUse, Grant};
 use crate::authorization::redirect_uri;
 use crate::authorization::scope::Scope;
 use crate::faults::Fault;
 use crate::random;
-use crate::settings::{Approval, Layout, MCP_SCOPE};
+use crate::settings::{Account, Approval, Layout, MCP_SCOPE};
 use crate::state::{ServerState, Shared};
 
+/// A request in which nothing is wrong; only a person's word is missing.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthorizationRequest {
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) state: Option<String>,
+    pub(crate) scope: Scope,
+    pub(crate) resource: Option<String>,
+    pub(super) challenge: String,
+}
+
 /// A refusal that the client is told of by redirect (RFC 6749 §4.1.2.1).
-struct Refusal {
+#[derive(Debug)]
+pub(crate) struct Refusal {
     code: &'static str,
     description: String,
 }
@@ -39,13 +52,38 @@ pub(crate) async fn authorize(State(state): State<Shared>, RawQuery(query): RawQ
         Ok(uri) => uri,
         Err(reason) => return page(&state, &reason),
     };
-    let mut answer = match granted(&state, &parameters, redirect_uri) {
+    let answer = match judged(&state, &parameters, redirect_uri) {
+        Ok(request) if state.settings.approval == Approval::Ask => match consent::park(&state, request) {
+            Ok(page) => return redirect(StatusCode::FOUND, page),
+            Err(error) => Err(refusal("server_error", error.to_string())),
+        },
+        Ok(_) if state.settings.approval == Approval::Deny => Err(denied()),
+        Ok(request) => issue_code(&state, request, state.settings.approving_account()),
+        Err(refusal) => Err(refusal),
+    };
+    response(&state, StatusCode::FOUND, redirect_uri, parameters.get("state"), answer)
+}
+
+/// What a person who says no lets the client know.
+pub(crate) fn denied() -> Refusal {
+    refusal("access_denied", "the person said no")
+}
+
+/// The redirect to the client with a code or an error (RFC 6749 §4.1.2), and the issuer (RFC 9207 §2).
+pub(crate) fn response(
+    state: &ServerState,
+    status: StatusCode,
+    redirect_uri: &str,
+    client_state: Option<&str>,
+    answer: Result<String, Refusal>,
+) -> Response {
+    let mut answer = match answer {
         Ok(code) => vec![("code", code)],
         Err(Refusal { code, description }) => {
             vec![("error", code.to_owned()), ("error_description", state.words(&description))]
         }
     };
-    if let Some(value) = parameters.get("state") {
+    if let Some(value) = client_state {
         answer.push(("state", value.to_owned()));
     }
     if state.has(Fault::WrongIss) {
@@ -53,7 +91,35 @@ pub(crate) async fn authorize(State(state): State<Shared>, RawQuery(query): RawQ
     } else if !state.has(Fault::NoIss) {
         answer.push(("iss", state.issuer.clone()));
     }
-    redirect(redirect_uri, &answer)
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&answer).finish();
+    let joint = if redirect_uri.contains('?') { '&' } else { '?' };
+    redirect(status, format!("{redirect_uri}{joint}{query}"))
+}
+
+/// The code for a request that a person said yes to, as this account.
+pub(crate) fn issue_code(
+    state: &ServerState,
+    request: AuthorizationRequest,
+    account: Account,
+) -> Result<String, Refusal> {
+    let text = random::token().map_err(|error| refusal("server_error", error.to_string()))?;
+    state.remember_secret(&text);
+    let now = SystemTime::now();
+    let code = Code {
+        grant: Grant {
+            client_id: request.client_id,
+            account,
+            scope: request.scope,
+            resource: request.resource,
+            at: now,
+        },
+        redirect_uri: request.redirect_uri,
+        challenge: request.challenge,
+        expires_at: now + state.settings.authorization_code_lifetime,
+        use_: CodeUse::Fresh,
+    };
+    state.records().add_code(text.clone(), code);
+    Ok(text)
 }
 
 /// The redirect URI, once the client is known and it is one of the client's own.
@@ -72,8 +138,12 @@ fn judged_redirect_uri<'a>(state: &ServerState, parameters: &'a Parameters) -> R
     if registered { Ok(uri) } else { Err("redirect_uri is not registered for this client".to_owned()) }
 }
 
-/// Judges the rest of the request, asks the person and issues the code.
-fn granted(state: &ServerState, parameters: &Parameters, redirect_uri: &str) -> Result<String, Refusal> {
+/// Judges the rest of the request.
+pub(super) fn judged(
+    state: &ServerState,
+    parameters: &Parameters,
+    redirect_uri: &str,
+) -> Result<AuthorizationRequest, Refusal> {
     if let Some(name) = parameters.repeated() {
         return Err(refusal("invalid_request", format!("{name} is repeated")));
     }
@@ -82,25 +152,14 @@ fn granted(state: &ServerState, parameters: &Parameters, redirect_uri: &str) -> 
         Some(_) => return Err(refusal("unsupported_response_type", "response_type must be code")),
         None => return Err(refusal("invalid_request", "response_type is missing")),
     }
-    let challenge = judged_challenge(parameters)?;
-    let resource = judged_resource(state, parameters.get("resource"))?;
-    let scope = judged_scope(state, parameters.get("scope"))?;
-    if state.settings.approval == Approval::Deny {
-        return Err(refusal("access_denied", "the person said no"));
-    }
-    let text = random::token().map_err(|error| refusal("server_error", error.to_string()))?;
-    state.remember_secret(&text);
-    let code = Code {
+    Ok(AuthorizationRequest {
         client_id: parameters.get("client_id").unwrap_or_default().to_owned(),
         redirect_uri: redirect_uri.to_owned(),
-        challenge: challenge.to_owned(),
-        resource,
-        scope,
-        expires_at: SystemTime::now() + state.settings.authorization_code_lifetime,
-        use_: CodeUse::Fresh,
-    };
-    state.records().add_code(text.clone(), code);
-    Ok(text)
+        state: parameters.get("state").map(str::to_owned),
+        challenge: judged_challenge(parameters)?.to_owned(),
+        resource: judged_resource(state, parameters.get("resource"))?,
+        scope: judged_scope(state, parameters.get("scope"))?,
+    })
 }
 
 /// RFC 7636 §4.4.1; `plain`, its default, is refused as OAuth 2.1 does.
@@ -143,13 +202,8 @@ fn page(state: &ServerState, reason: &str) -> Response {
     (StatusCode::BAD_REQUEST, [(CACHE_CONTROL, "no-store")], Html(page)).into_response()
 }
 
-fn redirect(uri: &str, answer: &[(&str, String)]) -> Response {
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(answer).finish();
-    let joint = if uri.contains('?') { '&' } else { '?' };
-    let headers = [
-        (LOCATION, format!("{uri}{joint}{query}")),
-        (CACHE_CONTROL, "no-store".to_owned()),
-        (REFERRER_POLICY, "no-referrer".to_owned()),
-    ];
-    (StatusCode::FOUND, headers).into_response()
+fn redirect(status: StatusCode, url: String) -> Response {
+    let headers =
+        [(LOCATION, url), (CACHE_CONTROL, "no-store".to_owned()), (REFERRER_POLICY, "no-referrer".to_owned())];
+    (status, headers).into_response()
 }

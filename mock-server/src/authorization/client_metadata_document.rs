@@ -30,8 +30,7 @@ pub(crate) enum DocumentFault {
 #[derive(Deserialize)]
 struct Document {
     client_id: String,
-    #[serde(rename = "client_name")]
-    _client_name: String,
+    client_name: String,
     redirect_uris: Vec<String>,
     grant_types: Option<Vec<String>>,
     token_endpoint_auth_method: Option<String>,
@@ -59,6 +58,7 @@ pub(crate) fn judged(url: &str, document: &Value) -> Result<Client, DocumentFaul
     }
     Ok(Client {
         id: parsed.client_id,
+        name: Some(parsed.client_name),
         secret: None,
         secret_expires_at: None,
         auth_methods: vec![AuthMethod::None],

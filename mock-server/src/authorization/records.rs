@@ -2,18 +2,20 @@
 //! authorization; it ends as a whole when a code or an old refresh token turns up twice (RFC 9700 §4.14.2).
 //! In memory only, and no request is judged here: rules that compare requests are in `token.rs`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 use crate::authorization::scope::Scope;
-use crate::settings::AuthMethod;
+use crate::settings::{Account, AuthMethod};
 
 /// A client: registered dynamically or by hand, or described by its own document.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) id: String,
+    /// What it calls itself.
+    pub(crate) name: Option<String>,
     pub(crate) secret: Option<String>,
     /// When the secret ends, if it does.
     pub(crate) secret_expires_at: Option<SystemTime>,
@@ -31,14 +33,24 @@ impl Client {
     }
 }
 
+/// What a person granted to a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) client_id: String,
+    pub(crate) account: Account,
+    pub(crate) scope: Scope,
+    pub(crate) resource: Option<String>,
+    /// When they did.
+    #[expect(dead_code, reason = "the page that shows it is not there yet")]
+    pub(crate) at: SystemTime,
+}
+
 /// An authorization code and what it was issued for.
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
-    pub(crate) client_id: String,
+    pub(crate) grant: Grant,
     pub(crate) redirect_uri: String,
     pub(crate) challenge: String,
-    pub(crate) resource: Option<String>,
-    pub(crate) scope: Scope,
     pub(crate) expires_at: SystemTime,
     pub(crate) use_: CodeUse,
 }
@@ -60,9 +72,7 @@ pub(crate) struct FamilyId(usize);
 /// All tokens that grew out of one authorization.
 #[derive(Clone, Debug)]
 pub(crate) struct Family {
-    pub(crate) client_id: String,
-    pub(crate) scope: Scope,
-    pub(crate) resource: Option<String>,
+    pub(crate) grant: Grant,
     revoked: bool,
 }
 
@@ -130,14 +140,28 @@ impl Records {
         self.codes.get_mut(text)
     }
 
-    pub(crate) fn start_family(&mut self, client_id: String, scope: Scope, resource: Option<String>) -> FamilyId {
-        self.families.push(Family { client_id, scope, resource, revoked: false });
-        FamilyId(self.families.len() - 1)
+    /// Every client, in no order.
+    #[expect(dead_code, reason = "the page that shows them is not there yet")]
+    pub(crate) fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.clients.values()
     }
 
-    /// The resource that a family is for, if the authorization named one.
-    pub(crate) fn resource_of(&self, id: FamilyId) -> Option<&str> {
-        self.families.get(id.0)?.resource.as_deref()
+    /// The grants that still hold: a token of theirs may be used or refreshed, and none was revoked with all the others.
+    #[expect(dead_code, reason = "the page that shows them is not there yet")]
+    pub(crate) fn live_grants(&self) -> impl Iterator<Item = &Grant> {
+        let now = SystemTime::now();
+        let live_access = |token: &&AccessToken| token.ended.is_none() && token.expires_at > now;
+        let live_refresh = |token: &&RefreshToken| !token.spent && !token.revoked && token.expires_at > now;
+        let access = self.access.values().filter(live_access).map(|token| token.family.0);
+        let refresh = self.refresh.values().filter(live_refresh).map(|token| token.family.0);
+        let live = access.chain(refresh).collect::<BTreeSet<_>>();
+        let families = live.into_iter().filter_map(|index| self.families.get(index));
+        families.filter(|family| !family.revoked).map(|family| &family.grant)
+    }
+
+    pub(crate) fn start_family(&mut self, grant: Grant) -> FamilyId {
+        self.families.push(Family { grant, revoked: false });
+        FamilyId(self.families.len() - 1)
     }
 
     /// Ends every token of the family.
@@ -177,7 +201,7 @@ impl Records {
         let token = self.refresh.get(text).ok_or(RefreshFault::Unknown)?;
         let (id, spent) = (token.family, token.spent);
         let family = self.families.get_mut(id.0).ok_or(RefreshFault::Unknown)?;
-        if family.client_id != client {
+        if family.grant.client_id != client {
             return Err(RefreshFault::Unknown);
         }
         if spent {
@@ -209,7 +233,7 @@ impl Records {
         let token = self.refresh.get(text).filter(|token| !token.revoked)?;
         let (at, answer) = token.successor.as_ref()?;
         let family =
-            self.families.get(token.family.0).filter(|family| !family.revoked && family.client_id == client)?;
+            self.families.get(token.family.0).filter(|family| !family.revoked && family.grant.client_id == client)?;
         // A clock that went backwards makes it recent.
         (at.elapsed().unwrap_or_default() < grace).then_some((family, answer))
     }

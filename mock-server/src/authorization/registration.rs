@@ -115,6 +115,7 @@ fn accepted(state: &ServerState, headers: &HeaderMap, body: &[u8]) -> Result<Val
     let lifetime = state.settings.client_secret_lifetime.filter(|_| secret.is_some());
     let client = Client {
         id,
+        name: metadata.client_name.clone(),
         secret,
         secret_expires_at: lifetime.map(|lifetime| SystemTime::now() + lifetime),
         auth_methods: vec![auth_method],

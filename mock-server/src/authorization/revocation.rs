@@ -41,7 +41,7 @@ fn revoked(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: 
     let token = form.get("token").ok_or_else(|| refusal("invalid_request", "token is missing"))?;
     // token_type_hint only helps to search (§2.1); we find either kind without it, so a wrong one does no harm.
     if let Some((id, family)) = records.family_of_refresh_token(token) {
-        judge_owner(&family.client_id, &client)?;
+        judge_owner(&family.grant.client_id, &client)?;
         records.revoke_family(id);
         return Ok(());
     }

@@ -18,6 +18,11 @@ impl Scope {
         self.0.is_subset(&other.0)
     }
 
+    /// The words, in order.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     pub(crate) fn contains(&self, word: &str) -> bool {
         self.0.contains(word)
     }

@@ -15,16 +15,13 @@ use crate::authorization::client_authentication::authenticated;
 use crate::authorization::jwt::{Claims, seconds};
 use crate::authorization::parameters::Parameters;
 use crate::authorization::pkce;
-use crate::authorization::records::{Client, Code, CodeUse, FamilyId, Records, RefreshFault};
+use crate::authorization::records::{Client, Code, CodeUse, FamilyId, Grant, Records, RefreshFault};
 use crate::authorization::refusal::{Refusal, refusal, server_error, unauthenticated};
 use crate::authorization::scope::Scope;
 use crate::faults::Fault;
 use crate::faults::answer::NoAnswer;
 use crate::random;
 use crate::state::{ServerState, Shared};
-
-/// The only person of this server: subject, name, mail address.
-const PERSON: (&str, &str, &str) = ("alice", "Alice Example", "alice@example.com");
 
 /// `POST /token` (RFC 6749 §4.1.3, §6).
 pub(crate) async fn token(
@@ -77,7 +74,7 @@ fn redeem_code(
     form: &Parameters,
 ) -> Result<Value, Refusal> {
     let text = form.get("code").ok_or_else(|| refusal("invalid_request", "code is missing"))?;
-    let code = records.code(text).filter(|code| code.client_id == client.id);
+    let code = records.code(text).filter(|code| code.grant.client_id == client.id);
     let code = code.ok_or_else(|| refusal("invalid_grant", "the code is not known, or is another client's"))?;
     let before = std::mem::replace(&mut code.use_, CodeUse::Wasted);
     let code = code.clone();
@@ -90,11 +87,11 @@ fn redeem_code(
         }
     }
     judge_code(&code, form)?;
-    let family = records.start_family(client.id.clone(), code.scope.clone(), code.resource);
+    let family = records.start_family(code.grant.clone());
     if let Some(code) = records.code(text) {
         code.use_ = CodeUse::Redeemed(family);
     }
-    issue(state, records, client, family, &code.scope)
+    issue(state, records, client, &Issue { family, scope: &code.grant.scope, grant: &code.grant })
 }
 
 fn judge_code(code: &Code, form: &Parameters) -> Result<(), Refusal> {
@@ -109,7 +106,7 @@ fn judge_code(code: &Code, form: &Parameters) -> Result<(), Refusal> {
     if !pkce::is_verified(verifier, &code.challenge) {
         return Err(refusal("invalid_grant", "code_verifier does not belong to code_challenge"));
     }
-    judge_resource(code.resource.as_deref(), form.get("resource"))
+    judge_resource(code.grant.resource.as_deref(), form.get("resource"))
 }
 
 /// RFC 8707 §2.2: the resource of the authorization, no other and not none.
@@ -126,7 +123,7 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
     let text = form.get("refresh_token").ok_or_else(|| refusal("invalid_request", "refresh_token is missing"))?;
     let grace = state.settings.refresh_grace;
     if let Some((family, answer)) = records.given_again(text, &client.id, grace) {
-        judge_resource(family.resource.as_deref(), form.get("resource"))?;
+        judge_resource(family.grant.resource.as_deref(), form.get("resource"))?;
         return Ok(answer.clone());
     }
     let found = records.refreshable(text, &client.id).map_err(|fault| match fault {
@@ -137,41 +134,45 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
         RefreshFault::Reused => refusal("invalid_grant", "the refresh token was used before; its family is revoked"),
     });
     let (id, family) = found?;
-    judge_resource(family.resource.as_deref(), form.get("resource"))?;
+    let grant = family.grant;
+    judge_resource(grant.resource.as_deref(), form.get("resource"))?;
     let scope = match form.get("scope") {
-        None => family.scope,
+        None => grant.scope.clone(),
         Some(asked) => Scope::parse(asked)
-            .filter(|asked| asked.is_within(&family.scope))
-            .ok_or_else(|| refusal("invalid_scope", format!("the granted scope is: {}", family.scope)))?,
+            .filter(|asked| asked.is_within(&grant.scope))
+            .ok_or_else(|| refusal("invalid_scope", format!("the granted scope is: {}", grant.scope)))?,
     };
-    let answer = issue(state, records, client, id, &scope)?;
+    let answer = issue(state, records, client, &Issue { family: id, scope: &scope, grant: &grant })?;
     records.spend_refresh_token(text, (!grace.is_zero()).then_some(&answer));
     Ok(answer)
 }
 
-/// RFC 6749 §5.1.
-fn issue(
-    state: &ServerState,
-    records: &mut Records,
-    client: &Client,
+/// What tokens are issued for.
+struct Issue<'a> {
     family: FamilyId,
-    scope: &Scope,
-) -> Result<Value, Refusal> {
+    /// The scope asked for, within the grant's.
+    scope: &'a Scope,
+    grant: &'a Grant,
+}
+
+/// RFC 6749 §5.1.
+fn issue(state: &ServerState, records: &mut Records, client: &Client, issue: &Issue<'_>) -> Result<Value, Refusal> {
+    let Issue { family, scope, grant } = *issue;
     let lifetime = state.settings.access_token_lifetime;
     let now = SystemTime::now();
     let jti = random::token().map_err(server_error)?;
     let claims = Claims {
         iss: state.issuer.clone(),
-        aud: records.resource_of(family).unwrap_or(&state.mcp_url).to_owned(),
-        sub: PERSON.0.to_owned(),
+        aud: grant.resource.clone().unwrap_or_else(|| state.mcp_url.clone()),
+        sub: grant.account.sub.clone(),
         client_id: client.id.clone(),
         scope: scope.to_string(),
         // Rounded up: the record ends the token on time, to the millisecond.
         exp: seconds(now + lifetime + Duration::from_secs(1)),
         iat: seconds(now),
         jti: jti.clone(),
-        name: PERSON.1.to_owned(),
-        email: PERSON.2.to_owned(),
+        name: grant.account.name.clone(),
+        email: grant.account.email.clone(),
     };
     let access_token = state.key.sign(&claims).map_err(server_error)?;
     state.remember_secret(&access_token);

@@ -9,7 +9,7 @@ use clap::Parser;
 use mcp_mock_server::FaultSetting;
 use serde::Deserialize;
 
-use super::values::{AuthMethodName, Delay, KnownClientText, LayoutName, ReplyName, Spelled, ToolScope};
+use super::values::{AccountText, AuthMethodName, Delay, KnownClientText, LayoutName, ReplyName, Spelled, ToolScope};
 
 /// Defines the options, and how one layer of them lies over another.
 macro_rules! options {
@@ -137,6 +137,16 @@ options! {
         #[arg(long, env = "MCP_MOCK_DENY", value_name = "BOOL", num_args = 0..=1, require_equals = true,
             default_missing_value = "true")]
         deny: [Option<bool>];
+        /// Ask a person for every authorization, on a page in their browser
+        #[arg(long, env = "MCP_MOCK_CONSENT", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        consent: [Option<bool>];
+        /// Somebody who can sign in; may be repeated [default: alice and bob]
+        #[arg(long, env = "MCP_MOCK_ACCOUNT", value_name = "SUB[:NAME]", value_delimiter = ',')]
+        account: [Option<Vec<Spelled<AccountText>>>];
+        /// The account that approves where no page asks [default: the first one]
+        #[arg(long, env = "MCP_MOCK_APPROVE_AS", value_name = "SUB")]
+        approve_as: [Option<String>];
         /// Log every request to stderr, without its secrets
         #[arg(long, short, env = "MCP_MOCK_VERBOSE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
             default_missing_value = "true")]

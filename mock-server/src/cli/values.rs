@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use mcp_mock_server::{AuthMethod, KnownClient, Layout, ReplyForm};
+use mcp_mock_server::{Account, AuthMethod, KnownClient, Layout, ReplyForm};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -99,6 +99,8 @@ pub(crate) enum ValueFault {
     BackwardRange,
     #[error("`{0}` is not of the form TOOL=SCOPE")]
     NoPair(String),
+    #[error("an account begins with its subject, which is empty here")]
+    NoSubject,
 }
 
 /// `20..50ms` or `20ms`; the unit may be left out.
@@ -133,6 +135,19 @@ impl FromStr for ToolScope {
     fn from_str(text: &str) -> Result<Self, ValueFault> {
         let (tool, scope) = text.split_once('=').ok_or_else(|| ValueFault::NoPair(text.to_owned()))?;
         Ok(ToolScope { tool: tool.to_owned(), scope: scope.to_owned() })
+    }
+}
+
+/// `SUB` or `SUB:NAME`; without a name the subject is one.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountText(pub(crate) Account);
+
+impl FromStr for AccountText {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        let (sub, name) = text.split_once(':').unwrap_or((text, text));
+        if sub.is_empty() { Err(ValueFault::NoSubject) } else { Ok(AccountText(Account::new(sub, name))) }
     }
 }
 
