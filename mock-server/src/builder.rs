@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::faults::FaultSetting;
 use crate::server::{MockServer, StartError};
-use crate::settings::{Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};
+use crate::settings::{Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, ServerCertificate, Settings};
 use crate::state::Known;
+use crate::tls::IssuedCertificate;
 
 /// Describes a server that is not started yet; made by [`MockServer::builder`].
 #[derive(Clone, Debug, Default)]
@@ -248,10 +249,46 @@ impl MockServerBuilder {
         self
     }
 
+    /// The origin that URLs and the issuer begin with (default: the address listened on).
+    #[must_use]
+    pub fn public_origin(mut self, origin: impl Into<String>) -> Self {
+        self.settings.public_origin = Some(origin.into());
+        self
+    }
+
+    /// Speaks TLS, with a throw-away certificate; [`MockServer::ca_pem`] is what a client must trust.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.settings.tls = Some(ServerCertificate::ThrowAway);
+        self
+    }
+
+    /// Speaks TLS, with this certificate.
+    #[must_use]
+    pub fn tls_certificate(mut self, certificate: IssuedCertificate) -> Self {
+        self.settings.tls = Some(ServerCertificate::Given(certificate));
+        self
+    }
+
+    /// Speaks TLS, and only with clients whose certificate comes from this authority (PEM), such as
+    /// [`ThrowAwayCa::pem`](crate::ThrowAwayCa::pem).
+    #[must_use]
+    pub fn client_ca(mut self, pem: impl Into<String>) -> Self {
+        self.settings.client_ca = Some(pem.into());
+        self
+    }
+
+    /// Whether HTTP/2 is offered under TLS (default yes).
+    #[must_use]
+    pub fn http2(mut self, offered: bool) -> Self {
+        self.settings.http2 = offered;
+        self
+    }
+
     /// Starts the server on the current tokio runtime.
     ///
     /// # Errors
-    /// [`StartError`]: the address cannot be had, or no signing key can be made.
+    /// [`StartError`]: the address cannot be had, no signing key can be made, or a certificate is of no use.
     pub async fn start(self) -> Result<MockServer, StartError> {
         MockServer::start(self.settings, self.trusted).await
     }

@@ -4,6 +4,7 @@
 
 mod file;
 mod options;
+pub(crate) mod tls;
 mod values;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,12 @@ use self::values::Spelled;
 /// What is wanted of the binary.
 pub(crate) enum Wish {
     /// To serve until told to stop; with every request in the trace, or warnings only.
-    Serve { settings: Box<Settings>, verbose: bool },
+    Serve {
+        settings: Box<Settings>,
+        verbose: bool,
+        /// Where to write the throw-away authority.
+        ca_out: Option<PathBuf>,
+    },
     /// To show what can be wrong on purpose.
     ListFaults,
 }
@@ -35,6 +41,8 @@ pub(crate) enum SettingsFault {
     File(#[from] FileFault),
     #[error("the client metadata document {path}: {reason}")]
     Document { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Tls(#[from] tls::TlsFileFault),
 }
 
 /// What the command line, the environment and the file want; a command line that says nothing ends the process here.
@@ -51,11 +59,14 @@ pub(crate) fn wish() -> Result<Wish, SettingsFault> {
         None => typed,
     };
     let verbose = options.verbose == Some(true);
-    Ok(Wish::Serve { settings: Box::new(settings(options)?), verbose })
+    let ca_out = options.tls_ca_out.clone();
+    Ok(Wish::Serve { settings: Box::new(settings(options)?), verbose, ca_out })
 }
 
 fn settings(options: Options) -> Result<Settings, SettingsFault> {
     let timing = timing(&options);
+    let tls = tls::certificate(&options)?;
+    let client_ca = options.client_ca.as_deref().map(tls::pem).transpose()?;
     let default = Settings::default();
     let unless = |switch: Option<bool>| switch != Some(true);
     let redirect_uris = options.redirect_uri.unwrap_or_else(|| vec!["http://127.0.0.1/callback".to_owned()]);
@@ -64,6 +75,10 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
     let client_documents = options.client_document.unwrap_or_default();
     Ok(Settings {
         listen: options.listen.unwrap_or(default.listen),
+        public_origin: options.public_origin.map(|origin| origin.0.0),
+        tls,
+        client_ca,
+        http2: unless(options.no_http2),
         layout: options.layout.map_or(default.layout, Into::into),
         also_issues_for: options.also_issues_for.unwrap_or_default(),
         server_metadata: unless(options.no_server_metadata),

@@ -16,11 +16,13 @@ mod server;
 mod settings;
 mod state;
 mod timed_out;
+mod tls;
 
 pub use builder::MockServerBuilder;
 pub use counts::Counts;
 pub use faults::{Fault, FaultSetting, Takes, WrongFault};
 pub use log::{Endpoint, Seen};
 pub use server::{MockServer, StartError};
-pub use settings::{Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, Settings};
+pub use settings::{Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, ServerCertificate, Settings};
 pub use timed_out::TimedOut;
+pub use tls::{IssuedCertificate, ThrowAwayCa, TlsFault};

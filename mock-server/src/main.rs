@@ -4,6 +4,7 @@
 mod cli;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use mcp_mock_server::{Fault, MockServer, Settings, StartError};
@@ -36,10 +37,10 @@ enum Failure {
 async fn carried_out(wish: Result<Wish, SettingsFault>) -> Result<(), Failure> {
     match wish? {
         Wish::ListFaults => list_faults(),
-        Wish::Serve { settings, verbose } => {
+        Wish::Serve { settings, verbose, ca_out } => {
             let level = if verbose { LevelFilter::DEBUG } else { LevelFilter::WARN };
             tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();
-            run(*settings).await
+            run(*settings, ca_out.as_deref()).await
         }
     }
 }
@@ -56,8 +57,11 @@ fn list_faults() -> Result<(), Failure> {
     Ok(())
 }
 
-async fn run(settings: Settings) -> Result<(), Failure> {
+async fn run(settings: Settings, ca_out: Option<&Path>) -> Result<(), Failure> {
     let server = MockServer::builder().settings(settings).start().await?;
+    if let Some((path, pem)) = ca_out.zip(server.ca_pem()) {
+        cli::tls::write(path, pem).map_err(SettingsFault::from)?;
+    }
     let mut stdout = io::stdout();
     writeln!(stdout, "MCP server: {}\nissuer:     {}", server.mcp_url(), server.issuer())?;
     stdout.flush()?;

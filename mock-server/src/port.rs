@@ -7,13 +7,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use crate::faults::answer::NoAnswer;
 use crate::state::lock;
@@ -21,10 +23,21 @@ use crate::state::lock;
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
+/// How long a client may take for its TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// What connections are served with.
+#[derive(Clone)]
+struct Service {
+    router: Router,
+    /// Without it, HTTP/1.1 in the clear; with it, TLS and what ALPN agrees on.
+    tls: Option<TlsAcceptor>,
+}
+
 /// One port; dropping it closes it with all its connections.
 pub(crate) struct Port {
     address: SocketAddr,
-    router: Router,
+    service: Service,
     place: Mutex<Place>,
 }
 
@@ -36,10 +49,11 @@ enum Place {
 }
 
 impl Port {
-    pub(crate) fn open(listener: TcpListener, router: Router) -> io::Result<Self> {
+    pub(crate) fn open(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let place = Mutex::new(served(listener, router.clone()));
-        Ok(Port { address, router, place })
+        let service = Service { router, tls };
+        let place = Mutex::new(served(listener, service.clone()));
+        Ok(Port { address, service, place })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -69,7 +83,7 @@ impl Port {
                 Some(socket) => socket,
                 None => held(self.address)?,
             };
-            *place = served(socket.listen(BACKLOG)?, self.router.clone());
+            *place = served(socket.listen(BACKLOG)?, self.service.clone());
         }
         Ok(())
     }
@@ -85,20 +99,20 @@ fn held(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-fn served(listener: TcpListener, router: Router) -> Place {
+fn served(listener: TcpListener, service: Service) -> Place {
     let (end, ended) = oneshot::channel();
-    Place::Open { _end: end, served: tokio::spawn(serve(listener, router, ended)) }
+    Place::Open { _end: end, served: tokio::spawn(serve(listener, service, ended)) }
 }
 
 /// Accepts until the end; then the listener goes first, the connections after it.
-async fn serve(listener: TcpListener, router: Router, mut ended: oneshot::Receiver<()>) {
+async fn serve(listener: TcpListener, service: Service, mut ended: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             _ = &mut ended => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone()));
+                    connections.spawn(connection(stream, service.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
@@ -118,19 +132,36 @@ async fn serve(listener: TcpListener, router: Router, mut ended: oneshot::Receiv
 #[error("the answer is lost on purpose")]
 struct NothingSent;
 
-async fn connection(stream: TcpStream, router: Router) {
+async fn connection(stream: TcpStream, service: Service) {
     // Small events must not wait for a full packet.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = service.tls else { return spoken(stream, service.router, false).await };
+    match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            spoken(stream, service.router, http2).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake was broken off"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+/// Speaks HTTP/2, or HTTP/1.1.
+async fn spoken<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router, http2: bool) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |request| {
         let response = router.call(request);
         async move {
             let Ok(response) = response.await;
-            // An error makes hyper close the connection without a byte.
+            // An error makes hyper close the connection without a byte; of HTTP/2, the stream.
             if response.extensions().get::<NoAnswer>().is_some() { Err(NothingSent) } else { Ok(response) }
         }
     });
-    let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new());
+    builder.http2().timer(TokioTimer::new());
+    let builder = if http2 { builder.http2_only() } else { builder.http1_only() };
+    let served = builder.serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended");
     }

@@ -19,6 +19,7 @@ use crate::router::router;
 use crate::settings::Settings;
 use crate::state::{Known, ServerState, Shared};
 use crate::timed_out::TimedOut;
+use crate::tls::{self, TlsFault};
 
 /// How long [`MockServer::wait_for`] waits.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct MockServer {
     state: Shared,
     port: Port,
+    ca_pem: Option<String>,
 }
 
 /// Why a server did not start.
@@ -40,6 +42,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// TLS is wanted and cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
     /// No signing key.
     #[error("no signing key: {0}")]
     Key(#[from] KeyError),
@@ -57,13 +62,18 @@ impl MockServer {
         let not_listening = |source| StartError::Listen { address: wanted, source };
         let listener = TcpListener::bind(wanted).await.map_err(not_listening)?;
         let address = listener.local_addr().map_err(not_listening)?;
-        let state = Arc::new(ServerState::new(settings, format!("http://{address}"), SigningKey::generate()?));
+        let (acceptor, ca_pem) = match tls::prepared(&settings, address.ip())? {
+            Some(tls) => (Some(tls.acceptor), tls.ca_pem),
+            None => (None, None),
+        };
+        let origin = settings.origin(address);
+        let state = Arc::new(ServerState::new(settings, origin, SigningKey::generate()?));
         trusted.into_iter().for_each(|other| state.trust(other));
-        let port = Port::open(listener, router(state.clone())).map_err(not_listening)?;
-        Ok(MockServer { state, port })
+        let port = Port::open(listener, router(state.clone()), acceptor).map_err(not_listening)?;
+        Ok(MockServer { state, port, ca_pem })
     }
 
-    /// The MCP endpoint: `http://127.0.0.1:PORT/mcp`.
+    /// The MCP endpoint: `http://127.0.0.1:PORT/mcp` (https with TLS).
     #[must_use]
     pub fn mcp_url(&self) -> String {
         self.state.mcp_url.clone()
@@ -73,6 +83,13 @@ impl MockServer {
     #[must_use]
     pub fn issuer(&self) -> String {
         self.state.issuer.clone()
+    }
+
+    /// The authority of the throw-away certificate, in PEM: what a client must trust. None without TLS, or with a
+    /// certificate that was given.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
     }
 
     /// Where it listens.

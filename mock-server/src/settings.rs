@@ -7,8 +7,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::Value;
+use url::Url;
 
 use crate::faults::FaultSetting;
+use crate::tls::IssuedCertificate;
 
 /// The scope that every call to the MCP endpoint needs.
 pub(crate) const MCP_SCOPE: &str = "mcp:tools";
@@ -99,6 +101,15 @@ impl Account {
     }
 }
 
+/// The certificate that a server shows.
+#[derive(Clone, Debug)]
+pub enum ServerCertificate {
+    /// One made at the start, for the address, localhost and the loopback addresses, signed by an authority made then too.
+    ThrowAway,
+    /// This one.
+    Given(IssuedCertificate),
+}
+
 /// A client that was registered by hand, with both grants: the code and refresh.
 #[derive(Clone, Debug)]
 pub struct KnownClient {
@@ -115,6 +126,15 @@ pub struct KnownClient {
 pub struct Settings {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// The origin that URLs and the issuer begin with, `https://mcp.example.com`, where it is not the address listened on:
+    /// behind a proxy or in a container. No final slash.
+    pub public_origin: Option<String>,
+    /// Whether TLS is spoken, and with which certificate.
+    pub tls: Option<ServerCertificate>,
+    /// The authority, in PEM, that a client's certificate must come from; it makes TLS a must, too.
+    pub client_ca: Option<String>,
+    /// Whether HTTP/2 is offered beside HTTP/1.1, under TLS.
+    pub http2: bool,
     /// Lifetime of access tokens; `expires_in` says its whole seconds.
     pub access_token_lifetime: Duration,
     /// When access tokens really end, whatever `expires_in` says; `None`: as said.
@@ -181,6 +201,10 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            public_origin: None,
+            tls: None,
+            client_ca: None,
+            http2: true,
             access_token_lifetime: Duration::from_secs(3600),
             access_token_ttl_override: None,
             refresh_token_lifetime: Duration::from_secs(30 * 24 * 3600),
@@ -219,6 +243,18 @@ impl Settings {
     /// The methods that the token endpoint takes.
     pub(crate) fn auth_methods(&self) -> Vec<AuthMethod> {
         self.token_endpoint_auth_method.map_or_else(|| AuthMethod::ALL.to_vec(), |only| vec![only])
+    }
+
+    /// The origin of all URLs of a server that listens on this address.
+    pub(crate) fn origin(&self, address: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() || self.client_ca.is_some() { "https" } else { "http" };
+        self.public_origin.clone().unwrap_or_else(|| format!("{scheme}://{address}"))
+    }
+
+    /// The host of the public origin, if there is one.
+    pub(crate) fn public_host(&self) -> Option<String> {
+        let url = Url::parse(self.public_origin.as_ref()?).ok()?;
+        url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())
     }
 
     /// Who approves where no page asks.

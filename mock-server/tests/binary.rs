@@ -143,3 +143,30 @@ async fn a_settings_file_that_is_not_there_is_named() {
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere.toml"));
 }
+
+#[tokio::test]
+async fn the_throw_away_authority_is_written_before_the_urls_are_printed() {
+    let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/throw-away-ca.pem");
+    let mut child = binary().args(["--tls-ca-out", path]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next_line().await.unwrap().unwrap();
+    let issuer = first.strip_prefix("MCP server: ").unwrap().strip_suffix("/mcp").unwrap();
+    let pem = std::io::read_to_string(std::fs::File::open(path).unwrap()).unwrap();
+    let trusted = reqwest::Certificate::from_pem(pem.as_bytes()).unwrap();
+    let http = reqwest::Client::builder().no_proxy().tls_certs_only([trusted]).build().unwrap();
+    assert!(issuer.starts_with("https://"));
+    assert_eq!(http.get(format!("{issuer}/jwks.json")).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn half_a_certificate_is_refused() {
+    for (flags, words) in [
+        (["--tls-cert", "a.pem", "--listen", "127.0.0.1:0"], "tls-key"),
+        (["--tls-cert", "nowhere.pem", "--tls-key", "nowhere.key"], "nowhere.pem"),
+        (["--client-ca", "nowhere.pem", "--listen", "127.0.0.1:0"], "nowhere.pem"),
+    ] {
+        let output = binary().args(flags).stderr(Stdio::piped()).output().await.unwrap();
+        assert!(!output.status.success(), "{flags:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{flags:?}");
+    }
+}

@@ -12,6 +12,7 @@ mod registration;
 mod resource;
 mod revocation;
 mod server;
+mod tls;
 mod token;
 mod tools;
 mod transport;

@@ -9,7 +9,9 @@ use clap::Parser;
 use mcp_mock_server::FaultSetting;
 use serde::Deserialize;
 
-use super::values::{AccountText, AuthMethodName, Delay, KnownClientText, LayoutName, ReplyName, Spelled, ToolScope};
+use super::values::{
+    AccountText, AuthMethodName, Delay, KnownClientText, LayoutName, Origin, ReplyName, Spelled, ToolScope,
+};
 
 /// Defines the options, and how one layer of them lies over another.
 macro_rules! options {
@@ -147,6 +149,29 @@ options! {
         /// The account that approves where no page asks [default: the first one]
         #[arg(long, env = "MCP_MOCK_APPROVE_AS", value_name = "SUB")]
         approve_as: [Option<String>];
+        /// The origin that URLs and the issuer begin with, where it is not the address: behind a proxy, in a container
+        #[arg(long, env = "MCP_MOCK_PUBLIC_ORIGIN", value_name = "URL")]
+        public_origin: [Option<Spelled<Origin>>];
+        /// Speak TLS, with a throw-away certificate unless one is given
+        #[arg(long, env = "MCP_MOCK_TLS", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        tls: [Option<bool>];
+        /// Write the authority of the throw-away certificate here, in PEM; implies --tls
+        #[arg(long, env = "MCP_MOCK_TLS_CA_OUT", value_name = "FILE")]
+        tls_ca_out: [Option<PathBuf>];
+        /// Speak TLS with the certificate of this file, in PEM, and the --tls-key
+        #[arg(long, env = "MCP_MOCK_TLS_CERT", value_name = "FILE")]
+        tls_cert: [Option<PathBuf>];
+        /// The private key of --tls-cert, in PEM
+        #[arg(long, env = "MCP_MOCK_TLS_KEY", value_name = "FILE")]
+        tls_key: [Option<PathBuf>];
+        /// Speak TLS, and only with clients whose certificate comes from the authority of this file, in PEM
+        #[arg(long, env = "MCP_MOCK_CLIENT_CA", value_name = "FILE")]
+        client_ca: [Option<PathBuf>];
+        /// Offer HTTP/1.1 only
+        #[arg(long, env = "MCP_MOCK_NO_HTTP2", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        no_http2: [Option<bool>];
         /// Log every request to stderr, without its secrets
         #[arg(long, short, env = "MCP_MOCK_VERBOSE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
             default_missing_value = "true")]

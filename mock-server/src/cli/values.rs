@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use mcp_mock_server::{Account, AuthMethod, KnownClient, Layout, ReplyForm};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use url::Url;
 
 /// A value that is read from its text, in a file too.
 #[derive(Clone, Debug)]
@@ -99,6 +100,8 @@ pub(crate) enum ValueFault {
     BackwardRange,
     #[error("`{0}` is not of the form TOOL=SCOPE")]
     NoPair(String),
+    #[error("`{0}` is no origin, such as https://mcp.example.com")]
+    NoOrigin(String),
     #[error("an account begins with its subject, which is empty here")]
     NoSubject,
 }
@@ -135,6 +138,22 @@ impl FromStr for ToolScope {
     fn from_str(text: &str) -> Result<Self, ValueFault> {
         let (tool, scope) = text.split_once('=').ok_or_else(|| ValueFault::NoPair(text.to_owned()))?;
         Ok(ToolScope { tool: tool.to_owned(), scope: scope.to_owned() })
+    }
+}
+
+/// An origin: http or https, a host, perhaps a port, and nothing behind it but a slash.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin(pub(crate) String);
+
+impl FromStr for Origin {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        let fault = || ValueFault::NoOrigin(text.to_owned());
+        let url = Url::parse(text).map_err(|_| fault())?;
+        let origin = url.origin().ascii_serialization();
+        let nothing_else = url.as_str() == format!("{origin}/") && ["http", "https"].contains(&url.scheme());
+        if nothing_else { Ok(Origin(origin)) } else { Err(fault()) }
     }
 }
 

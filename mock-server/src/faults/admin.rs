@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::faults::{Fault, FaultSetting};
@@ -42,13 +43,13 @@ impl IntoResponse for Refusal {
 }
 
 /// `GET /admin/faults`: those of the moment, and all there are.
-pub(crate) async fn shown(State(state): State<Shared>, headers: HeaderMap) -> Response {
-    answered(&state, heard(&state, &headers))
+pub(crate) async fn shown(State(state): State<Shared>, target: Uri, headers: HeaderMap) -> Response {
+    answered(&state, heard(&state, &target, &headers))
 }
 
 /// `PUT /admin/faults`: replaces all by those of the body, as `["get-405", "slow=20ms"]`.
-pub(crate) async fn replaced(State(state): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
-    let done = heard(&state, &headers).and_then(|()| {
+pub(crate) async fn replaced(State(state): State<Shared>, target: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let done = heard(&state, &target, &headers).and_then(|()| {
         state.set_faults(read(&headers, &body)?);
         Ok(())
     });
@@ -56,8 +57,8 @@ pub(crate) async fn replaced(State(state): State<Shared>, headers: HeaderMap, bo
 }
 
 /// `DELETE /admin/faults`: ends them all.
-pub(crate) async fn ended(State(state): State<Shared>, headers: HeaderMap) -> Response {
-    let done = heard(&state, &headers).map(|()| state.set_faults(Vec::new()));
+pub(crate) async fn ended(State(state): State<Shared>, target: Uri, headers: HeaderMap) -> Response {
+    let done = heard(&state, &target, &headers).map(|()| state.set_faults(Vec::new()));
     answered(&state, done)
 }
 
@@ -77,20 +78,20 @@ fn document(active: &[FaultSetting]) -> Value {
 }
 
 /// Whether somebody at this machine asks, not a page that a browser at this machine shows (by DNS rebinding, or by CORS).
-fn heard(state: &ServerState, headers: &HeaderMap) -> Result<(), Refusal> {
+fn heard(state: &ServerState, target: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     if !state.settings.admin {
         return Err(Refusal::Off);
     }
     if headers.contains_key(ORIGIN) {
         return Err(Refusal::Page);
     }
-    if headers.get(HOST).is_some_and(is_loopback) { Ok(()) } else { Err(Refusal::Host) }
+    let named = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    // HTTP/2 names the host in the target.
+    let named = named.or_else(|| target.authority().cloned());
+    if named.is_some_and(|host| is_loopback(&host)) { Ok(()) } else { Err(Refusal::Host) }
 }
 
-fn is_loopback(host: &HeaderValue) -> bool {
-    let authority =
-        host.to_str().ok().and_then(|host| host.parse::<Uri>().ok()).and_then(|uri| uri.into_parts().authority);
-    let Some(authority) = authority else { return false };
+fn is_loopback(authority: &Authority) -> bool {
     let host = authority.host();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
@@ -107,9 +108,7 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<FaultSetting>, Refusal> 
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
-    use super::is_loopback;
+    use super::{Authority, is_loopback};
 
     #[test]
     fn a_host_is_judged_by_its_name_or_address() {
@@ -125,7 +124,8 @@ mod tests {
             ("192.0.2.1", false),
             ("", false),
         ] {
-            assert_eq!(is_loopback(&HeaderValue::from_static(host)), loopback, "{host}");
+            let judged = host.parse::<Authority>().is_ok_and(|authority| is_loopback(&authority));
+            assert_eq!(judged, loopback, "{host}");
         }
     }
 }

@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{StatusCode, header};
 use serde_json::json;
+use url::Url;
 
 use crate::faults::Fault;
 use crate::log::Endpoint;
@@ -51,8 +52,11 @@ fn text(state: &ServerState, status: StatusCode) -> Response {
 
 /// The other origin is the same server by another name, so that the log shows who follows.
 fn redirect(state: &ServerState) -> Response {
-    let port = state.issuer.rsplit(':').next().unwrap_or_default();
-    (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, format!("http://localhost:{port}/mcp"))]).into_response()
+    let elsewhere = Url::parse(&state.mcp_url).ok().and_then(|mut url| {
+        url.set_host(Some("localhost")).ok()?;
+        Some(url.to_string())
+    });
+    (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, elsewhere.unwrap_or_default())]).into_response()
 }
 
 fn empty() -> Response {
