@@ -15,5 +15,6 @@ pub(crate) mod redirect_uri;
 pub(crate) mod refusal;
 pub(crate) mod registration;
 pub(crate) mod revocation;
+pub(crate) mod routes;
 pub(crate) mod scope;
 pub(crate) mod token;

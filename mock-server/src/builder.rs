@@ -107,10 +107,39 @@ impl MockServerBuilder {
         self
     }
 
-    /// Serves no RFC 8414 metadata.
+    /// Gives the issuer a path, as `/tenant1` (default: none).
+    #[must_use]
+    pub fn issuer_path(mut self, path: impl Into<String>) -> Self {
+        self.settings.issuer_path = path.into();
+        self
+    }
+
+    /// Gives the authorization server an origin of its own: a second port beside the MCP server's, a free one.
+    #[must_use]
+    pub fn separate_authorization_server(mut self) -> Self {
+        self.settings.separate_authorization_server = Some(SocketAddr::new(self.settings.listen.ip(), 0));
+        self
+    }
+
+    /// Serves no metadata of the authorization server: neither RFC 8414's nor an OpenID configuration.
     #[must_use]
     pub fn no_server_metadata(mut self) -> Self {
         self.settings.server_metadata = false;
+        self.settings.openid_configuration = false;
+        self
+    }
+
+    /// Whether RFC 8414 metadata is served (default yes).
+    #[must_use]
+    pub fn oauth_metadata(mut self, served: bool) -> Self {
+        self.settings.server_metadata = served;
+        self
+    }
+
+    /// Whether an OpenID configuration is served (default yes).
+    #[must_use]
+    pub fn openid_configuration(mut self, served: bool) -> Self {
+        self.settings.openid_configuration = served;
         self
     }
 

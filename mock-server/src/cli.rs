@@ -10,6 +10,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,20 +69,28 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
     let tls = tls::certificate(&options)?;
     let client_ca = options.client_ca.as_deref().map(tls::pem).transpose()?;
     let default = Settings::default();
+    let listen = options.listen.unwrap_or(default.listen);
     let unless = |switch: Option<bool>| switch != Some(true);
+    let no_metadata = |switch| unless(switch) && unless(options.no_server_metadata);
     let redirect_uris = options.redirect_uri.unwrap_or_else(|| vec!["http://127.0.0.1/callback".to_owned()]);
     let known_clients = plain(options.known_client).into_iter().map(|known| known.with(&redirect_uris)).collect();
     let accounts = plain(options.account).into_iter().map(|account| account.0).collect::<Vec<_>>();
     let client_documents = options.client_document.unwrap_or_default();
     Ok(Settings {
-        listen: options.listen.unwrap_or(default.listen),
+        listen,
         public_origin: options.public_origin.map(|origin| origin.0.0),
         tls,
         client_ca,
         http2: unless(options.no_http2),
         layout: options.layout.map_or(default.layout, Into::into),
         also_issues_for: options.also_issues_for.unwrap_or_default(),
-        server_metadata: unless(options.no_server_metadata),
+        issuer_path: options.issuer_path.unwrap_or_default(),
+        separate_authorization_server: options
+            .separate_authorization_server
+            .map(|address| address.0.0.unwrap_or_else(|| SocketAddr::new(listen.ip(), 0))),
+        public_authorization_origin: options.public_authorization_origin.map(|origin| origin.0.0),
+        server_metadata: no_metadata(options.no_oauth_metadata),
+        openid_configuration: no_metadata(options.no_openid_configuration),
         registration: unless(options.no_registration),
         token_endpoint_auth_method: options.auth_method.map(Into::into),
         reply: options.reply.map_or(default.reply, Into::into),

@@ -46,6 +46,7 @@ macro_rules! takes {
 faults! {
     WrongIssuer, "wrong-issuer", "the authorization server metadata names another issuer";
     WrongResource, "wrong-resource", "the resource metadata names a resource on another origin";
+    AppendedOnly, "appended-only", "of an issuer with a path, only /path/.well-known/openid-configuration is there";
     NoPkce, "no-pkce", "the authorization server metadata lacks code_challenge_methods_supported";
     WrongIss, "wrong-iss", "the authorization response comes with another issuer's iss";
     NoIss, "no-iss", "the authorization response lacks the iss that the metadata promises";

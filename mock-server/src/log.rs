@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::watch;
 
+use crate::authorization::routes;
 use crate::faults;
 
 /// Which part of the server a request was for.
@@ -16,6 +17,8 @@ pub enum Endpoint {
     ResourceMetadata,
     /// RFC 8414 metadata.
     ServerMetadata,
+    /// OpenID Connect Discovery.
+    OpenidConfiguration,
     /// RFC 7591 registration.
     Registration,
     /// RFC 6749 §3.1.
@@ -38,18 +41,37 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// The endpoint that a path belongs to.
-    pub(crate) fn of_path(path: &str) -> Self {
+    pub(crate) fn of_path(path: &str, issuer_path: &str) -> Self {
+        let well_known = |name: &str| path.strip_prefix(name).is_some_and(|rest| rest == issuer_path);
+        if well_known(routes::OAUTH_METADATA) {
+            return Endpoint::ServerMetadata;
+        }
+        if well_known(routes::OPENID_CONFIGURATION) {
+            return Endpoint::OpenidConfiguration;
+        }
+        let of_resource = Endpoint::of_resource(path);
+        let below = path.strip_prefix(issuer_path).filter(|_| of_resource == Endpoint::Other);
+        below.map_or(of_resource, Endpoint::below_issuer)
+    }
+
+    fn of_resource(path: &str) -> Self {
         match path {
             "/.well-known/oauth-protected-resource/mcp" => Endpoint::ResourceMetadata,
-            "/.well-known/oauth-authorization-server" => Endpoint::ServerMetadata,
+            "/mcp" => Endpoint::Mcp,
+            faults::admin::PATH => Endpoint::Admin,
+            _ => Endpoint::Other,
+        }
+    }
+
+    fn below_issuer(path: &str) -> Self {
+        match path {
             "/register" => Endpoint::Registration,
             "/authorize" => Endpoint::Authorization,
             "/consent" => Endpoint::Consent,
             "/token" => Endpoint::Token,
             "/revoke" => Endpoint::Revocation,
             "/jwks.json" => Endpoint::Jwks,
-            "/mcp" => Endpoint::Mcp,
-            faults::admin::PATH => Endpoint::Admin,
+            routes::OPENID_CONFIGURATION => Endpoint::OpenidConfiguration,
             _ => Endpoint::Other,
         }
     }

@@ -49,11 +49,11 @@ enum Place {
 }
 
 impl Port {
-    pub(crate) fn open(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) -> io::Result<Self> {
-        let address = listener.local_addr()?;
+    /// Serves what comes in by this listener, which has this address.
+    pub(crate) fn open(listener: TcpListener, address: SocketAddr, router: Router, tls: Option<TlsAcceptor>) -> Self {
         let service = Service { router, tls };
         let place = Mutex::new(served(listener, service.clone()));
-        Ok(Port { address, service, place })
+        Port { address, service, place }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, get};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -19,7 +19,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use url::form_urlencoded;
 
-use crate::authorization::{authorize, metadata, registration, revocation, token};
+use crate::authorization::{metadata, routes};
 use crate::faults;
 use crate::faults::admin;
 use crate::faults::answer::NoAnswer;
@@ -29,19 +29,27 @@ use crate::mcp::session::SESSION_HEADER;
 use crate::random;
 use crate::state::Shared;
 
-/// The whole server as one service.
-pub(crate) fn router(state: Shared) -> Router {
-    let sensitive = [AUTHORIZATION, COOKIE, HeaderName::from_static(SESSION_HEADER)];
+/// The service of each port: that of the MCP server, and that of the authorization server if it has one of its own.
+pub(crate) fn services(state: &Shared) -> (Router, Option<Router>) {
+    let authorization = routes::routes(&state.settings.issuer_path);
+    if state.settings.separate_authorization_server.is_none() {
+        return (layered(state.clone(), resource().merge(authorization)), None);
+    }
+    (layered(state.clone(), resource()), Some(layered(state.clone(), authorization)))
+}
+
+/// The MCP server and what belongs to it.
+fn resource() -> Router<Shared> {
     Router::new()
         .route("/.well-known/oauth-protected-resource/mcp", get(metadata::protected_resource))
-        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
-        .route("/jwks.json", get(metadata::jwks))
-        .route("/register", post(registration::register))
-        .route("/authorize", get(authorize::authorize))
-        .route("/token", post(token::token))
-        .route("/revoke", post(revocation::revoke))
         .route("/mcp", any(endpoint::mcp))
         .route(admin::PATH, get(admin::shown).put(admin::replaced).delete(admin::ended))
+}
+
+/// Routes within the layers that are around all of them.
+fn layered(state: Shared, routes: Router<Shared>) -> Router {
+    let sensitive = [AUTHORIZATION, COOKIE, HeaderName::from_static(SESSION_HEADER)];
+    routes
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(from_fn_with_state(state.clone(), observe))
         .layer(RequestBodyLimitLayer::new(state.settings.body_limit))
@@ -62,7 +70,7 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let seen = Seen {
-        endpoint: Endpoint::of_path(parts.uri.path()),
+        endpoint: Endpoint::of_path(parts.uri.path(), &state.settings.issuer_path),
         method: parts.method.clone(),
         path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         headers: parts.headers.clone(),

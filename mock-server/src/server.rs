@@ -15,7 +15,7 @@ use crate::counts::Counts;
 use crate::faults::{Fault, FaultSetting};
 use crate::log::{Endpoint, Seen};
 use crate::port::Port;
-use crate::router::router;
+use crate::router::services;
 use crate::settings::Settings;
 use crate::state::{Known, ServerState, Shared};
 use crate::timed_out::TimedOut;
@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct MockServer {
     state: Shared,
     port: Port,
+    /// The authorization server's own, if it has one.
+    authorization_port: Option<Port>,
     ca_pem: Option<String>,
 }
 
@@ -42,6 +44,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// Two settings cannot be together, or one cannot be at all.
+    #[error("{0}")]
+    Contradiction(&'static str),
     /// TLS is wanted and cannot be had.
     #[error(transparent)]
     Tls(#[from] TlsFault),
@@ -58,19 +63,28 @@ impl MockServer {
     }
 
     pub(crate) async fn start(settings: Settings, trusted: Vec<Known>) -> Result<Self, StartError> {
-        let wanted = settings.listen;
-        let not_listening = |source| StartError::Listen { address: wanted, source };
-        let listener = TcpListener::bind(wanted).await.map_err(not_listening)?;
-        let address = listener.local_addr().map_err(not_listening)?;
+        if let Some(contradiction) = settings.contradiction() {
+            return Err(StartError::Contradiction(contradiction));
+        }
+        let (listener, address) = listening(settings.listen).await?;
+        let separate = match settings.separate_authorization_server {
+            Some(wanted) => Some(listening(wanted).await?),
+            None => None,
+        };
         let (acceptor, ca_pem) = match tls::prepared(&settings, address.ip())? {
             Some(tls) => (Some(tls.acceptor), tls.ca_pem),
             None => (None, None),
         };
         let origin = settings.origin(address);
-        let state = Arc::new(ServerState::new(settings, origin, SigningKey::generate()?));
+        let issuer = settings.issuer(&origin, separate.as_ref().map(|(_, address)| *address));
+        let state = Arc::new(ServerState::new(settings, origin, issuer, SigningKey::generate()?));
         trusted.into_iter().for_each(|other| state.trust(other));
-        let port = Port::open(listener, router(state.clone()), acceptor).map_err(not_listening)?;
-        Ok(MockServer { state, port, ca_pem })
+        let (of_resource, of_authorization) = services(&state);
+        let authorization_port = separate.zip(of_authorization);
+        let authorization_port = authorization_port
+            .map(|((listener, address), service)| Port::open(listener, address, service, acceptor.clone()));
+        let port = Port::open(listener, address, of_resource, acceptor);
+        Ok(MockServer { state, port, authorization_port, ca_pem })
     }
 
     /// The MCP endpoint: `http://127.0.0.1:PORT/mcp` (https with TLS).
@@ -79,7 +93,8 @@ impl MockServer {
         self.state.mcp_url.clone()
     }
 
-    /// The authorization server's issuer, the same origin: `http://127.0.0.1:PORT`.
+    /// The authorization server's issuer: `http://127.0.0.1:PORT`, the same origin, unless the settings give it a path or
+    /// a port of its own.
     #[must_use]
     pub fn issuer(&self) -> String {
         self.state.issuer.clone()
@@ -92,10 +107,14 @@ impl MockServer {
         self.ca_pem.as_deref()
     }
 
-    /// Where it listens.
+    /// Where it listens; where an authorization server of its own does is in its issuer.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.port.address()
+    }
+
+    fn ports(&self) -> impl Iterator<Item = &Port> {
+        std::iter::once(&self.port).chain(&self.authorization_port)
     }
 
     /// Every HTTP request seen so far, in order of arrival; with a `log_limit`, the last of them.
@@ -230,13 +249,15 @@ impl MockServer {
 
     /// Stops; when it returns, the port is free and every connection is closed.
     pub async fn stop(self) {
-        self.port.close().await;
+        self.pause().await;
     }
 
     /// Goes away as a server that is down: connections end and new ones are refused, until [`MockServer::resume`].
     /// Nothing is forgotten. When it returns, every connection is closed; the port is given to nobody who asks for a free one.
     pub async fn pause(&self) {
-        self.port.close().await;
+        for port in self.ports() {
+            port.close().await;
+        }
     }
 
     /// Comes back on the same port; nothing changes if it was not away. Needs a tokio runtime.
@@ -244,6 +265,16 @@ impl MockServer {
     /// # Errors
     /// [`StartError::Listen`]: the system does not give the port back.
     pub fn resume(&self) -> Result<(), StartError> {
-        self.port.reopen().map_err(|source| StartError::Listen { address: self.address(), source })
+        let mut ports = self.ports();
+        ports
+            .try_for_each(|port| port.reopen().map_err(|source| StartError::Listen { address: port.address(), source }))
     }
+}
+
+/// A listener, and the address that it got.
+async fn listening(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failure = |source| StartError::Listen { address: wanted, source };
+    let listener = TcpListener::bind(wanted).await.map_err(failure)?;
+    let address = listener.local_addr().map_err(failure)?;
+    Ok((listener, address))
 }

@@ -155,8 +155,16 @@ pub struct Settings {
     pub authorization_server: Option<String>,
     /// Other resources, by their URL, for which this server issues tokens too.
     pub also_issues_for: Vec<String>,
+    /// The path of the issuer: empty, or `/tenant1`.
+    pub issuer_path: String,
+    /// Where the authorization server listens, if it has an origin of its own; `None`: at the MCP server's.
+    pub separate_authorization_server: Option<SocketAddr>,
+    /// As `public_origin`, for an authorization server of its own.
+    pub public_authorization_origin: Option<String>,
     /// Whether RFC 8414 metadata is served.
     pub server_metadata: bool,
+    /// Whether an OpenID configuration is served.
+    pub openid_configuration: bool,
     /// The only method that registration grants; `None` offers all three.
     pub token_endpoint_auth_method: Option<AuthMethod>,
     /// Whether RFC 7591 registration is offered.
@@ -215,7 +223,11 @@ impl Default for Settings {
             layout: Layout::default(),
             authorization_server: None,
             also_issues_for: Vec::new(),
+            issuer_path: String::new(),
+            separate_authorization_server: None,
+            public_authorization_origin: None,
             server_metadata: true,
+            openid_configuration: true,
             token_endpoint_auth_method: None,
             registration: true,
             client_secret_lifetime: None,
@@ -245,16 +257,48 @@ impl Settings {
         self.token_endpoint_auth_method.map_or_else(|| AuthMethod::ALL.to_vec(), |only| vec![only])
     }
 
-    /// The origin of all URLs of a server that listens on this address.
+    /// The MCP server's origin, as it listens on this address.
     pub(crate) fn origin(&self, address: SocketAddr) -> String {
-        let scheme = if self.tls.is_some() || self.client_ca.is_some() { "https" } else { "http" };
-        self.public_origin.clone().unwrap_or_else(|| format!("{scheme}://{address}"))
+        self.public_origin.clone().unwrap_or_else(|| self.listened_on(address))
     }
 
-    /// The host of the public origin, if there is one.
-    pub(crate) fn public_host(&self) -> Option<String> {
-        let url = Url::parse(self.public_origin.as_ref()?).ok()?;
-        url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())
+    /// The issuer; the address is that of the authorization server, if it has one of its own.
+    pub(crate) fn issuer(&self, origin: &str, own: Option<SocketAddr>) -> String {
+        let own = own.map(|own| self.public_authorization_origin.clone().unwrap_or_else(|| self.listened_on(own)));
+        format!("{}{}", own.as_deref().unwrap_or(origin), self.issuer_path)
+    }
+
+    fn listened_on(&self, address: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() || self.client_ca.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    }
+
+    /// The hosts of the public origins.
+    pub(crate) fn public_hosts(&self) -> impl Iterator<Item = String> {
+        let origins = [&self.public_origin, &self.public_authorization_origin].into_iter().flatten();
+        let hosts = origins.filter_map(|origin| Url::parse(origin).ok()?.host_str().map(str::to_owned));
+        hosts.map(|host| host.trim_matches(['[', ']']).to_owned())
+    }
+
+    /// What of these settings cannot be together.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        let path = self.issuer_path.as_str();
+        let segments = path.strip_prefix('/').is_some_and(|rest| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+            rest.split('/').all(|part| !part.trim_matches('.').is_empty() && part.chars().all(plain))
+        });
+        let at_origin = path.is_empty() && self.separate_authorization_server.is_none();
+        if !path.is_empty() && !segments {
+            Some(
+                "the path of the issuer must look as /tenant1 does: segments of letters, digits, `-`, `.`, `_` and `~`",
+            )
+        } else if self.layout == Layout::Authorization2025_03_26 && !at_origin {
+            Some("MCP 2025-03-26 knows the authorization server at the MCP server's origin only, without a path")
+        } else if self.accounts.is_empty() {
+            Some("there must be an account")
+        } else {
+            None
+        }
     }
 
     /// Who approves where no page asks.

@@ -25,7 +25,9 @@ pub(crate) type Known = Weak<ServerState>;
 /// One running server's state.
 pub(crate) struct ServerState {
     pub(crate) settings: Settings,
-    /// The issuer, which is also the origin: no final slash.
+    /// The MCP server's origin: no final slash.
+    pub(crate) origin: String,
+    /// The issuer, below which all of the authorization server lies: no final slash.
     pub(crate) issuer: String,
     /// The MCP endpoint, which is also the resource and the audience.
     pub(crate) mcp_url: String,
@@ -50,11 +52,12 @@ pub(crate) struct ServerState {
 }
 
 impl ServerState {
-    pub(crate) fn new(settings: Settings, issuer: String, key: SigningKey) -> Self {
+    pub(crate) fn new(settings: Settings, origin: String, issuer: String, key: SigningKey) -> Self {
         let (records, refused_documents) = known_from_the_start(&settings);
         let secrets = settings.known_clients.iter().filter_map(|client| client.secret.clone()).collect();
         ServerState {
-            mcp_url: format!("{issuer}/mcp"),
+            mcp_url: format!("{origin}/mcp"),
+            origin,
             authorization_server: Mutex::new(settings.authorization_server.clone()),
             trusted: Mutex::new(Vec::new()),
             resources: Mutex::new(settings.also_issues_for.clone()),

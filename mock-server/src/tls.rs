@@ -57,8 +57,11 @@ pub(crate) fn prepared(settings: &Settings, address: IpAddr) -> Result<Option<Tl
         ServerCertificate::ThrowAway => {
             let ca = ThrowAwayCa::new()?;
             let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-            names.extend(Some(address.to_string()).filter(|name| !names.contains(name)));
-            names.extend(settings.public_host().filter(|name| !names.contains(name)));
+            for name in std::iter::once(address.to_string()).chain(settings.public_hosts()) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
             (ca.server_certificate(names)?, Some(ca.pem()))
         }
     };

@@ -6,6 +6,7 @@ mod authorization;
 mod binary;
 mod client;
 mod faults;
+mod issuer;
 mod known_clients;
 mod recovery;
 mod registration;

@@ -1,5 +1,5 @@
-//! The three documents that anyone may read: protected resource metadata (RFC 9728), authorization server metadata
-//! (RFC 8414) and the public key (RFC 7517). They say what the other files do: change both together.
+//! The documents that anyone may read: protected resource metadata (RFC 9728), authorization server metadata (RFC 8414,
+//! OpenID Connect Discovery) and the public key (RFC 7517). They say what the other files do: change both together.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,7 @@ pub(crate) const ELSEWHERE: &str = "https://elsewhere.example";
 
 /// The URL of the resource's metadata: the well-known part before the path (RFC 9728 §3.1).
 pub(crate) fn resource_metadata_url(state: &ServerState) -> String {
-    format!("{}/.well-known/oauth-protected-resource/mcp", state.issuer)
+    format!("{}/.well-known/oauth-protected-resource/mcp", state.origin)
 }
 
 /// `GET /.well-known/oauth-protected-resource/mcp` (RFC 9728 §3.2).
@@ -37,10 +37,35 @@ pub(crate) async fn protected_resource(State(state): State<Shared>) -> Response 
 
 /// `GET /.well-known/oauth-authorization-server` (RFC 8414 §3.2).
 pub(crate) async fn authorization_server(State(state): State<Shared>) -> Response {
-    if !state.settings.protected || !state.settings.server_metadata {
+    let appended_only = state.has(Fault::AppendedOnly) && !state.settings.issuer_path.is_empty();
+    if !state.settings.protected || !state.settings.server_metadata || appended_only {
         return StatusCode::NOT_FOUND.into_response();
     }
     Json(server_document(&state)).into_response()
+}
+
+/// `GET {issuer}/.well-known/openid-configuration` (`OpenID` Connect Discovery §4).
+pub(crate) async fn openid_configuration(State(state): State<Shared>) -> Response {
+    if !state.settings.protected || !state.settings.openid_configuration {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let mut document = server_document(&state);
+    document["subject_types_supported"] = json!(["public"]);
+    document["id_token_signing_alg_values_supported"] = json!(["ES256"]);
+    document["claims_supported"] =
+        json!(["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "name", "email"]);
+    document["claims_parameter_supported"] = json!(false);
+    document["request_parameter_supported"] = json!(false);
+    document["request_uri_parameter_supported"] = json!(false);
+    Json(document).into_response()
+}
+
+/// The same with the well-known part before the path of the issuer, as RFC 8414 §5 allows it for compatibility.
+pub(crate) async fn inserted_openid_configuration(State(state): State<Shared>) -> Response {
+    if state.has(Fault::AppendedOnly) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    openid_configuration(State(state)).await
 }
 
 /// `GET /jwks.json` (RFC 7517 §5).

@@ -10,7 +10,8 @@ use mcp_mock_server::FaultSetting;
 use serde::Deserialize;
 
 use super::values::{
-    AccountText, AuthMethodName, Delay, KnownClientText, LayoutName, Origin, ReplyName, Spelled, ToolScope,
+    AccountText, AuthMethodName, Delay, KnownClientText, LayoutName, Origin, ReplyName, SeparateAddress, Spelled,
+    ToolScope,
 };
 
 /// Defines the options, and how one layer of them lies over another.
@@ -84,7 +85,25 @@ options! {
         /// A further resource that tokens are issued for (RFC 8707); may be repeated
         #[arg(long, env = "MCP_MOCK_ALSO_ISSUES_FOR", value_name = "URL", value_delimiter = ',')]
         also_issues_for: [Option<Vec<String>>];
-        /// Serve no authorization server metadata
+        /// Give the issuer a path, as /tenant1 [default: none]
+        #[arg(long, env = "MCP_MOCK_ISSUER_PATH", value_name = "PATH")]
+        issuer_path: [Option<String>];
+        /// Give the authorization server an origin of its own: a second port [address: the host of --listen, a free port]
+        #[arg(long, env = "MCP_MOCK_SEPARATE_AUTHORIZATION_SERVER", value_name = "ADDRESS", num_args = 0..=1,
+            require_equals = true, default_missing_value = "")]
+        separate_authorization_server: [Option<Spelled<SeparateAddress>>];
+        /// As --public-origin, for an authorization server with an origin of its own
+        #[arg(long, env = "MCP_MOCK_PUBLIC_AUTHORIZATION_ORIGIN", value_name = "URL")]
+        public_authorization_origin: [Option<Spelled<Origin>>];
+        /// Serve no RFC 8414 metadata
+        #[arg(long, env = "MCP_MOCK_NO_OAUTH_METADATA", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        no_oauth_metadata: [Option<bool>];
+        /// Serve no OpenID configuration
+        #[arg(long, env = "MCP_MOCK_NO_OPENID_CONFIGURATION", value_name = "BOOL", num_args = 0..=1,
+            require_equals = true, default_missing_value = "true")]
+        no_openid_configuration: [Option<bool>];
+        /// Serve no authorization server metadata at all
         #[arg(long, env = "MCP_MOCK_NO_SERVER_METADATA", value_name = "BOOL", num_args = 0..=1, require_equals = true,
             default_missing_value = "true")]
         no_server_metadata: [Option<bool>];

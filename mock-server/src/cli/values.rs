@@ -1,6 +1,7 @@
 //! The values of options that are more than a number or a text, each spelled alike in a flag, a variable and a file.
 
 use std::fmt;
+use std::net::{AddrParseError, SocketAddr};
 use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
@@ -154,6 +155,18 @@ impl FromStr for Origin {
         let origin = url.origin().ascii_serialization();
         let nothing_else = url.as_str() == format!("{origin}/") && ["http", "https"].contains(&url.scheme());
         if nothing_else { Ok(Origin(origin)) } else { Err(fault()) }
+    }
+}
+
+/// An address, or nothing for a free port of the host that is listened on.
+#[derive(Clone, Debug)]
+pub(crate) struct SeparateAddress(pub(crate) Option<SocketAddr>);
+
+impl FromStr for SeparateAddress {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        if text.is_empty() { Ok(SeparateAddress(None)) } else { Ok(SeparateAddress(Some(text.parse()?))) }
     }
 }
 

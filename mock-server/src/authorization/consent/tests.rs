@@ -17,7 +17,8 @@ use crate::state::ServerState;
 const REDIRECT_URI: &str = "http://127.0.0.1:9/callback";
 
 fn state() -> ServerState {
-    ServerState::new(Settings::default(), "http://127.0.0.1:4711".to_owned(), SigningKey::generate().unwrap())
+    let origin = "http://127.0.0.1:4711".to_owned();
+    ServerState::new(Settings::default(), origin.clone(), origin, SigningKey::generate().unwrap())
 }
 
 fn request(state: &ServerState) -> AuthorizationRequest {
