@@ -5,6 +5,9 @@
 mod client;
 mod commands;
 mod common;
+mod config_file;
+mod layers;
+mod own_file;
 mod server;
 mod sign_in;
 mod state;
@@ -16,10 +19,12 @@ mod transport;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use self::commands::{LoginArgs, LogoutArgs, StatusArgs};
 use self::common::CommonArgs;
+use self::config_file::ConfigFile;
+use self::layers::{Chosen, ConfigArgs, Ground, Layers};
 use self::server::without_header_values;
 use self::transport::TransportArgs;
 use crate::problem::Problem;
@@ -34,7 +39,9 @@ use crate::settings::{LogoutSettings, Patience, Settings, StatusSettings};
     long_about = "Connects an MCP host on stdio to a remote MCP server and does the authorization for it.\n\n\
         Write `mcp-bridge --upstream URL` as a server's command into the host's configuration. At the first call your \
         browser opens once for the sign-in; after that nothing asks again.",
-    after_help = "Exit codes: 0 ended by the host, or done; 1 error; 2 wrong usage; 4 sign-in needed, denied or timed out.",
+    after_help = "Every flag can also be set by a variable, as MCP_BRIDGE_STATE_DIR for --state-dir, and by a key of the \
+        configuration file; a flag goes before a variable, and that before the file. A switch is undone by \
+        --switch=false.\n\nExit codes: 0 ended by the host, or done; 1 error; 2 wrong usage; 4 sign-in needed, denied or timed out.",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     max_term_width = 100
@@ -68,8 +75,8 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 struct BridgeArgs {
-    /// The same as --upstream
-    #[arg(value_name = "URL", conflicts_with = "upstream")]
+    /// The same as --upstream, or a server of the configuration file
+    #[arg(value_name = "URL|NAME", conflicts_with = "upstream")]
     url: Option<String>,
     /// The MCP endpoint of the remote server
     #[arg(long, value_name = "URL", help_heading = "Server")]
@@ -82,6 +89,8 @@ struct BridgeArgs {
     transport: TransportArgs,
     #[command(flatten)]
     common: CommonArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 /// What to do, with its settings.
@@ -110,33 +119,68 @@ pub enum Refusal {
     Setting(#[from] Problem),
 }
 
-/// Parses the arguments, the program's name first.
+/// What was understood.
+#[derive(Debug)]
+pub struct Understood {
+    /// What to do.
+    pub invocation: Invocation,
+    /// What the person should know of where it comes from, in sentences.
+    pub warnings: Vec<String>,
+}
+
+/// Parses the arguments, the program's name first, with what stands under them: environment and configuration file.
 ///
 /// # Errors
 /// [`Refusal`], ready to be shown.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Refusal> {
-    let args: Vec<OsString> = args.into_iter().collect();
-    let cli = Cli::try_parse_from(&args).map_err(|error| without_header_values(error, &args))?;
-    match cli.command {
-        Some(Command::Worker) => Ok(Invocation::Worker),
-        Some(Command::Login(login)) => Ok(login.invocation()?),
-        Some(Command::Logout(logout)) => Ok(logout.invocation()?),
-        Some(Command::Status(status)) => Ok(status.invocation()?),
-        None => cli.bridge.invocation(),
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Understood, Refusal> {
+    let ground = Ground { variable: &|name| std::env::var_os(name), default_file: ConfigFile::default_path() };
+    parse_on(&ground, args.into_iter().collect())
+}
+
+fn parse_on(ground: &Ground<'_>, args: Vec<OsString>) -> Result<Understood, Refusal> {
+    let command = Cli::command();
+    let (args, off) = layers::switches(&command, &args);
+    let refuse = |error| without_header_values(error, &args);
+    let typed = command.clone().try_get_matches_from(&args).map_err(refuse)?;
+    if typed.subcommand_name() == Some("worker") {
+        return Ok(Understood { invocation: Invocation::Worker, warnings: Vec::new() });
     }
+    let layers = Layers::gather(&command, (&typed, &off), ground)?;
+    let args = layers.under(&args, typed.subcommand_name().is_some());
+    let matches = if layers.are_empty() { Ok(typed) } else { command.try_get_matches_from(&args) };
+    let cli =
+        matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| match layers.explain(&error) {
+            Some(problem) => Refusal::Setting(problem),
+            None => without_header_values(error, &args),
+        })?;
+    let invocation = match cli.command {
+        Some(Command::Worker) => Invocation::Worker,
+        Some(Command::Login(login)) => login.invocation(&layers.chosen)?,
+        Some(Command::Logout(logout)) => logout.invocation(&layers.chosen)?,
+        Some(Command::Status(status)) => status.invocation(&layers.chosen)?,
+        None => cli.bridge.invocation(&layers.chosen)?,
+    };
+    Ok(Understood { invocation, warnings: layers.warnings })
 }
 
 impl BridgeArgs {
-    fn invocation(self) -> Result<Invocation, Refusal> {
-        let Some(upstream) = self.upstream.or(self.url) else {
+    fn invocation(self, chosen: &Chosen) -> Result<Invocation, Refusal> {
+        let upstream = match self.upstream {
+            Some(upstream) => Some(upstream),
+            None => chosen.url(self.url)?,
+        };
+        let Some(upstream) = upstream else {
             let words = "the server's URL is missing: `mcp-bridge --upstream URL`";
             return Err(usage(clap::error::ErrorKind::MissingRequiredArgument, words));
         };
         if !upstream.contains("://") && !upstream.contains('.') {
-            let words = format!("`{upstream}` is neither a URL nor a command; the commands are: login, logout, status");
+            let words = format!(
+                "`{upstream}` is neither a URL, nor a server of the configuration file, nor a command; the commands are: \
+                 login, logout, status"
+            );
             return Err(usage(clap::error::ErrorKind::InvalidSubcommand, &words));
         }
-        let settings = self.common.settings(&upstream)?;
+        let settings = self.common.settings(&upstream, chosen)?;
         let transport = self.transport.settings();
         Ok(Invocation::Bridge(Box::new(Settings { patience: self.patience, transport, ..settings })))
     }
@@ -153,6 +197,5 @@ fn patience(text: &str) -> Result<Patience, String> {
 }
 
 fn usage(kind: clap::error::ErrorKind, words: &str) -> Refusal {
-    use clap::CommandFactory;
     Refusal::Usage(Cli::command().error(kind, words))
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mcp_bridge::cli::{self, Invocation, Refusal};
+use mcp_bridge::cli::{self, Invocation, Refusal, Understood};
 use mcp_bridge::{commands, terminal};
 
 fn main() -> ExitCode {
@@ -12,8 +12,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
-    let invocation = match cli::parse(std::env::args_os()) {
-        Ok(invocation) => invocation,
+    let Understood { invocation, warnings } = match cli::parse(std::env::args_os()) {
+        Ok(understood) => understood,
         Err(Refusal::Usage(error)) => {
             // Help and version go to stdout: nobody bridges then.
             let _ = error.print();
@@ -24,6 +24,9 @@ fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    for warning in warnings {
+        terminal::say(&format!("mcp-bridge: {warning}"));
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

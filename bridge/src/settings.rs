@@ -49,6 +49,12 @@ pub struct SignInSettings {
     /// The person named that place, so that a command has to name it too.
     #[serde(default)]
     pub state_dir_named: bool,
+    /// The server of the configuration file that was named, so that a command names it too.
+    #[serde(default)]
+    pub server: Option<String>,
+    /// The configuration file that was named, so that a command has to name it too.
+    #[serde(default)]
+    pub config: Option<PathBuf>,
     /// Which of several accounts for one upstream.
     pub profile: String,
     /// The scope to ask for instead of what the server names (A9).
@@ -74,12 +80,22 @@ impl SignInSettings {
     /// The command that signs in to the same server, as the same account, into the same store.
     #[must_use]
     pub fn login_command(&self) -> String {
-        let mut command = format!("mcp-bridge login {}", SafeUrl::new(&self.upstream));
+        let quoted = |text: &str| format!("'{}'", Untrusted::new(text));
+        let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        let mut command = match &self.server {
+            // Its other settings stand there as well.
+            Some(name) if is_plain(name) => format!("mcp-bridge login {name}"),
+            Some(name) => format!("mcp-bridge login {}", quoted(name)),
+            None => format!("mcp-bridge login {}", SafeUrl::new(&self.upstream)),
+        };
+        if let Some(config) = &self.config {
+            command += &format!(" --config {}", quoted(&config.display().to_string()));
+        }
         if self.profile != DEFAULT_PROFILE {
             command += &format!(" --profile {}", self.profile);
         }
         if self.state_dir_named {
-            command += &format!(" --state-dir '{}'", Untrusted::new(self.state_dir.display().to_string()));
+            command += &format!(" --state-dir {}", quoted(&self.state_dir.display().to_string()));
         }
         command
     }

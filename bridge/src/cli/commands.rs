@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::client::SecretArgs;
 use super::common::CommonArgs;
+use super::layers::{Chosen, ConfigArgs};
 use super::state::StateArgs;
 use super::{Invocation, stored};
 use crate::credentials::store::Store;
@@ -13,21 +14,23 @@ use crate::settings::{LogoutSettings, StatusSettings, check_upstream};
 /// What `login` takes.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
-    /// The MCP endpoint of the remote server [default: the only one that is stored]
-    #[arg(value_name = "URL")]
+    /// The MCP endpoint of the remote server, or a server of the configuration file [default: the only one that is stored]
+    #[arg(value_name = "URL|NAME")]
     url: Option<String>,
     /// Sign in anew although there is a sign-in, as another account perhaps
     #[arg(long)]
     force: bool,
     #[command(flatten)]
     common: CommonArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 /// What `logout` takes.
 #[derive(Debug, Args)]
 pub struct LogoutArgs {
-    /// The MCP endpoint of the remote server [default: the only one that is stored]
-    #[arg(value_name = "URL")]
+    /// The MCP endpoint of the remote server, or a server of the configuration file [default: the only one that is stored]
+    #[arg(value_name = "URL|NAME")]
     url: Option<String>,
     /// All that are stored, or all of URL, or all of --profile
     #[arg(long)]
@@ -39,28 +42,32 @@ pub struct LogoutArgs {
     secret: SecretArgs,
     #[command(flatten)]
     state: StateArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 /// What `status` takes.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Only this remote server; exit code 4 if there is no sign-in for it
-    #[arg(value_name = "URL")]
+    /// Only this remote server, or a server of the configuration file; exit code 4 if there is no sign-in for it
+    #[arg(value_name = "URL|NAME")]
     url: Option<String>,
     /// Print JSON; docs/status.md has its schema
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     state: StateArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 impl LoginArgs {
-    pub(super) fn invocation(mut self) -> Result<Invocation, Problem> {
-        let url = match self.url.take() {
+    pub(super) fn invocation(mut self, chosen: &Chosen) -> Result<Invocation, Problem> {
+        let url = match chosen.url(self.url.take())? {
             Some(url) => url,
             None => self.only_stored()?,
         };
-        Ok(Invocation::Login(Box::new(self.common.settings(&url)?), self.force))
+        Ok(Invocation::Login(Box::new(self.common.settings(&url, chosen)?), self.force))
     }
 
     /// The upstream of the only sign-in that is stored, or the only one of the profile; its profile is taken too.
@@ -80,14 +87,17 @@ impl LoginArgs {
 }
 
 impl LogoutArgs {
-    pub(super) fn invocation(self) -> Result<Invocation, Problem> {
-        let secret = self.secret.place()?;
-        if secret.is_some() && (self.all || self.url.is_none()) {
+    pub(super) fn invocation(self, chosen: &Chosen) -> Result<Invocation, Problem> {
+        let url = chosen.named_url(self.url)?;
+        // One that stands in a file is for where it is of use.
+        let is_of_use = !chosen.secret_is_layered || (url.is_some() && !self.all);
+        let secret = self.secret.place()?.filter(|_| is_of_use);
+        if secret.is_some() && (self.all || url.is_none()) {
             let what = "a client secret is for one server, and `logout` is to sign out of whatever is stored";
             return Err(Problem::new(Code::InvalidSetting, what, "name the server: `mcp-bridge logout URL`"));
         }
         Ok(Invocation::Logout(Box::new(LogoutSettings {
-            upstream: stored_upstream(self.url.as_deref())?,
+            upstream: stored_upstream(url.as_deref())?,
             all: self.all,
             forget_registration: self.forget_registration,
             secret,
@@ -99,9 +109,9 @@ impl LogoutArgs {
 }
 
 impl StatusArgs {
-    pub(super) fn invocation(self) -> Result<Invocation, Problem> {
+    pub(super) fn invocation(self, chosen: &Chosen) -> Result<Invocation, Problem> {
         Ok(Invocation::Status(Box::new(StatusSettings {
-            upstream: stored_upstream(self.url.as_deref())?,
+            upstream: stored_upstream(chosen.named_url(self.url)?.as_deref())?,
             json: self.json,
             profile: self.state.profile()?,
             state_dir: self.state.dir()?,

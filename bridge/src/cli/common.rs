@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::client::ClientArgs;
+use super::layers::Chosen;
 use super::server::ServerArgs;
 use super::sign_in::SignInArgs;
 use super::state::StateArgs;
@@ -27,11 +28,13 @@ impl CommonArgs {
     ///
     /// # Errors
     /// The first value that does not hold.
-    pub(super) fn settings(self, upstream: &str) -> Result<Settings, Problem> {
+    pub(super) fn settings(self, upstream: &str, chosen: &Chosen) -> Result<Settings, Problem> {
         let sign_in = SignInSettings {
             upstream: check_upstream(upstream, self.server.allow_http)?,
             state_dir_named: self.state.state_dir.is_some(),
             state_dir: self.state.dir()?,
+            server: chosen.server.clone(),
+            config: chosen.config.clone(),
             profile: self.state.profile()?.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()),
             scope: self.sign_in.scope()?,
             timeout: self.sign_in.timeout(),

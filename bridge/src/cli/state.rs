@@ -15,13 +15,7 @@ pub(super) struct StateArgs {
     #[arg(long, value_name = "NAME", help_heading = "State and logs")]
     pub(super) profile: Option<String>,
     /// Where sign-ins are kept [default: the platform's data folder]
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "MCP_BRIDGE_STATE_DIR",
-        hide_env_values = true,
-        help_heading = "State and logs"
-    )]
+    #[arg(long, value_name = "DIR", help_heading = "State and logs")]
     pub(super) state_dir: Option<PathBuf>,
     /// How much is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["off", "error", "warn", "info", "debug", "trace"], help_heading = "State and logs")]

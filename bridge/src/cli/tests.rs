@@ -4,7 +4,8 @@ use super::*;
 use crate::settings::{SecretPlace, Transport, TransportSettings};
 
 fn parse_words(words: &[&str]) -> Result<Invocation, Refusal> {
-    parse(["mcp-bridge"].iter().chain(words).map(OsString::from))
+    let args = ["mcp-bridge"].iter().chain(words).map(OsString::from).collect();
+    parse_on(&Ground { variable: &|_| None, default_file: None }, args).map(|understood| understood.invocation)
 }
 
 fn refusal(words: &[&str]) -> String {
@@ -77,7 +78,6 @@ fn patience_is_auto_or_a_number_of_seconds() {
 
 #[test]
 fn the_commands_of_the_help_are_the_commands_that_are() {
-    use clap::CommandFactory;
     Cli::command().debug_assert();
     assert!(matches!(parse_words(&["login", "https://a.example", "--force"]), Ok(Invocation::Login(_, true))));
     assert!(matches!(parse_words(&["worker"]), Ok(Invocation::Worker)));

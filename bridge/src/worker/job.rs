@@ -163,6 +163,8 @@ pub(crate) mod tests {
             upstream: "https://mcp.example.com/mcp".parse().unwrap(),
             state_dir: std::path::PathBuf::new(),
             state_dir_named: false,
+            server: None,
+            config: None,
             profile: String::new(),
             scope: None,
             client_name: String::new(),
