@@ -6,7 +6,9 @@ mod client;
 mod commands;
 mod common;
 mod config_file;
+mod headers;
 mod layers;
+mod network;
 mod own_file;
 mod server;
 mod sign_in;
@@ -25,7 +27,7 @@ pub use self::commands::{LoginArgs, LogoutArgs, StatusArgs};
 use self::common::CommonArgs;
 use self::config_file::ConfigFile;
 use self::layers::{Chosen, ConfigArgs, Ground, Layers};
-use self::server::without_header_values;
+use self::server::without_secrets;
 use self::transport::TransportArgs;
 use crate::problem::Problem;
 use crate::settings::{LogoutSettings, Patience, Settings, StatusSettings};
@@ -140,31 +142,30 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Understood, Ref
 fn parse_on(ground: &Ground<'_>, args: Vec<OsString>) -> Result<Understood, Refusal> {
     let command = Cli::command();
     let (args, off) = layers::switches(&command, &args);
-    let refuse = |error| without_header_values(error, &args);
-    let typed = command.clone().try_get_matches_from(&args).map_err(refuse)?;
+    let typed = command.clone().try_get_matches_from(&args).map_err(without_secrets)?;
     if typed.subcommand_name() == Some("worker") {
         return Ok(Understood { invocation: Invocation::Worker, warnings: Vec::new() });
     }
-    let layers = Layers::gather(&command, (&typed, &off), ground)?;
+    let mut layers = Layers::gather(&command, (&typed, &off), ground)?;
     let args = layers.under(&args, typed.subcommand_name().is_some());
     let matches = if layers.are_empty() { Ok(typed) } else { command.try_get_matches_from(&args) };
     let cli =
         matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| match layers.explain(&error) {
             Some(problem) => Refusal::Setting(problem),
-            None => without_header_values(error, &args),
+            None => without_secrets(error),
         })?;
     let invocation = match cli.command {
         Some(Command::Worker) => Invocation::Worker,
-        Some(Command::Login(login)) => login.invocation(&layers.chosen)?,
+        Some(Command::Login(login)) => login.invocation(&mut layers.chosen, ground)?,
         Some(Command::Logout(logout)) => logout.invocation(&layers.chosen)?,
         Some(Command::Status(status)) => status.invocation(&layers.chosen)?,
-        None => cli.bridge.invocation(&layers.chosen)?,
+        None => cli.bridge.invocation(&mut layers.chosen, ground)?,
     };
-    Ok(Understood { invocation, warnings: layers.warnings })
+    Ok(Understood { invocation, warnings: layers.chosen.warnings })
 }
 
 impl BridgeArgs {
-    fn invocation(self, chosen: &Chosen) -> Result<Invocation, Refusal> {
+    fn invocation(self, chosen: &mut Chosen, ground: &Ground<'_>) -> Result<Invocation, Refusal> {
         let upstream = match self.upstream {
             Some(upstream) => Some(upstream),
             None => chosen.url(self.url)?,
@@ -180,7 +181,7 @@ impl BridgeArgs {
             );
             return Err(usage(clap::error::ErrorKind::InvalidSubcommand, &words));
         }
-        let settings = self.common.settings(&upstream, chosen)?;
+        let settings = self.common.settings(&upstream, chosen, ground)?;
         let transport = self.transport.settings();
         Ok(Invocation::Bridge(Box::new(Settings { patience: self.patience, transport, ..settings })))
     }

@@ -7,11 +7,13 @@ mod body;
 mod client;
 mod egress;
 mod error;
+mod network;
 pub mod redirect;
 mod resolver;
 
 pub use address_guard::AddressGuard;
 pub use body::read_limited;
-pub use client::{CONNECT_TIMEOUT, is_proxied, message_client};
+pub use client::{CONNECT_TIMEOUT, message_client};
 pub use egress::Egress;
 pub use error::{HttpError, RedirectRule, classify};
+pub use network::Network;

@@ -1,5 +1,6 @@
 //! What a person can set, checked once and typed. It comes from `cli`; every room may read it, none may change it.
 
+mod network;
 mod transport;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+pub use self::network::{NetworkSettings, ProxyChoice, ProxyUrl};
 pub use self::transport::{Transport, TransportSettings};
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
@@ -39,7 +41,8 @@ pub struct Settings {
     pub sign_in: SignInSettings,
 }
 
-/// What the sign-in process needs to know. Nothing in it is secret: it goes over a pipe to another process.
+/// What the sign-in process needs to know. It goes over a pipe to another process; nothing in it is secret but the password
+/// that a proxy's URL may have.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SignInSettings {
     /// The MCP endpoint of the remote server.
@@ -72,6 +75,12 @@ pub struct SignInSettings {
     pub no_browser: bool,
     /// Plain http is allowed to the upstream's host, and for an authorization server on the same host.
     pub allow_http: bool,
+    /// A server that does not say that it does PKCE with S256 is signed in to all the same, by PKCE with S256 (A4).
+    #[serde(default)]
+    pub allow_missing_pkce: bool,
+    /// How the network is reached.
+    #[serde(default)]
+    pub network: NetworkSettings,
     /// The verbosity of the sign-in process.
     pub log: LogSettings,
 }
@@ -134,6 +143,8 @@ pub struct LogoutSettings {
     pub forget_registration: bool,
     /// Where the secret of a client is that the person gave.
     pub secret: Option<SecretPlace>,
+    /// How the network is reached.
+    pub network: NetworkSettings,
     /// Only this profile; none: the default one of `upstream`, or any.
     pub profile: Option<String>,
     /// Where credentials are kept.
@@ -259,10 +270,19 @@ pub fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     if RESERVED.contains(&name.as_str()) {
         return Err(format!("`{name}` belongs to the protocol and cannot be set"));
     }
-    let mut value = HeaderValue::from_str(value.trim())
+    let value = header_value(&name, value.trim())?;
+    Ok((name, value))
+}
+
+/// The value of a header, marked sensitive.
+///
+/// # Errors
+/// A sentence that names the header and never shows the value.
+pub fn header_value(name: &HeaderName, text: &str) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(text)
         .map_err(|_| format!("the value of `{name}` has characters that HTTP does not allow"))?;
     value.set_sensitive(true);
-    Ok((name, value))
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use url::Url;
 use self::error::UpstreamError;
 use self::session::Session;
 use self::stream::{Limits, Place, Stream};
-use crate::http::{HttpError, classify, message_client};
+use crate::http::{HttpError, Network, classify, message_client};
 use crate::message::Envelope;
 use crate::safe_url::SafeUrl;
 use crate::settings::TransportSettings;
@@ -42,6 +42,8 @@ pub struct Upstream {
     /// The headers that the person added.
     headers: HeaderMap,
     tokens: Keeper,
+    /// How it is reached.
+    network: Network,
     /// How messages go.
     transport: TransportSettings,
     /// Built when the first message goes: TLS roots take milliseconds to load.
@@ -55,13 +57,14 @@ pub struct Upstream {
 impl Upstream {
     /// The server at `url`. Nothing is connected yet.
     #[must_use]
-    pub fn new(url: Url, headers: HeaderMap, tokens: Keeper, transport: TransportSettings) -> Self {
+    pub fn new(url: Url, headers: HeaderMap, tokens: Keeper, network: Network, transport: TransportSettings) -> Self {
         let shown = SafeUrl::new(&url);
         Upstream {
             url,
             shown,
             headers,
             tokens,
+            network,
             transport,
             client: OnceLock::new(),
             session: Mutex::default(),
@@ -179,7 +182,7 @@ impl Upstream {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let built = message_client(&self.url, self.transport.connect_timeout)?;
+        let built = message_client(&self.url, &self.network, self.transport.connect_timeout)?;
         Ok(self.client.get_or_init(|| built))
     }
 

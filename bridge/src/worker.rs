@@ -23,7 +23,7 @@ use self::progress::Progress;
 use crate::credentials::lock::Lock;
 use crate::credentials::record::Record;
 use crate::credentials::store::{Room, Store};
-use crate::http::{AddressGuard, Egress, is_proxied};
+use crate::http::{AddressGuard, Egress, Network};
 use crate::oauth::endpoint::UrlRule;
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
@@ -118,7 +118,7 @@ impl Walk<'_> {
         if record.current_tokens().is_some_and(|tokens| self.job.is_satisfied_by(tokens)) {
             return Ok(Obtained::AlreadyThere);
         }
-        let egress = self.egress();
+        let egress = self.egress()?;
         if !self.job.skip_refresh {
             match self.refresh(&egress, &mut record, progress).await {
                 Ok(true) => return Ok(Obtained::Refreshed),
@@ -142,14 +142,15 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn egress(&self) -> Egress {
+    fn egress(&self) -> Result<Egress, Problem> {
+        let network = Network::load(&self.job.settings.network)?;
         let peer = self.job.challenge.as_ref().and_then(|challenge| challenge.peer);
-        let peer = peer.filter(|_| !is_proxied(self.upstream()));
-        let egress = Egress::new(AddressGuard::new(self.upstream()).seen_at(peer));
-        match &self.rule.http_host {
+        let peer = peer.filter(|_| !network.is_proxied(self.upstream()));
+        let egress = Egress::new(AddressGuard::new(self.upstream()).seen_at(peer), network);
+        Ok(match &self.rule.http_host {
             Some(host) => egress.allow_http(host),
             None => egress,
-        }
+        })
     }
 
     fn upstream(&self) -> &Url {

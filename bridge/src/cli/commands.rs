@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::client::SecretArgs;
 use super::common::CommonArgs;
-use super::layers::{Chosen, ConfigArgs};
+use super::layers::{Chosen, ConfigArgs, Ground};
+use super::network::NetworkArgs;
 use super::state::StateArgs;
 use super::{Invocation, stored};
 use crate::credentials::store::Store;
@@ -41,6 +42,8 @@ pub struct LogoutArgs {
     #[command(flatten)]
     secret: SecretArgs,
     #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
     state: StateArgs,
     #[command(flatten)]
     config: ConfigArgs,
@@ -62,12 +65,12 @@ pub struct StatusArgs {
 }
 
 impl LoginArgs {
-    pub(super) fn invocation(mut self, chosen: &Chosen) -> Result<Invocation, Problem> {
+    pub(super) fn invocation(mut self, chosen: &mut Chosen, ground: &Ground<'_>) -> Result<Invocation, Problem> {
         let url = match chosen.url(self.url.take())? {
             Some(url) => url,
             None => self.only_stored()?,
         };
-        Ok(Invocation::Login(Box::new(self.common.settings(&url, chosen)?), self.force))
+        Ok(Invocation::Login(Box::new(self.common.settings(&url, chosen, ground)?), self.force))
     }
 
     /// The upstream of the only sign-in that is stored, or the only one of the profile; its profile is taken too.
@@ -101,6 +104,7 @@ impl LogoutArgs {
             all: self.all,
             forget_registration: self.forget_registration,
             secret,
+            network: self.network.settings()?,
             profile: self.state.profile()?,
             state_dir: self.state.dir()?,
             log: self.state.log(),

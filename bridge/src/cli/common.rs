@@ -3,7 +3,8 @@
 use clap::Args;
 
 use super::client::ClientArgs;
-use super::layers::Chosen;
+use super::layers::{Chosen, Ground};
+use super::network::NetworkArgs;
 use super::server::ServerArgs;
 use super::sign_in::SignInArgs;
 use super::state::StateArgs;
@@ -20,6 +21,8 @@ pub(super) struct CommonArgs {
     #[command(flatten)]
     client: ClientArgs,
     #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
     pub(super) state: StateArgs,
 }
 
@@ -28,7 +31,12 @@ impl CommonArgs {
     ///
     /// # Errors
     /// The first value that does not hold.
-    pub(super) fn settings(self, upstream: &str, chosen: &Chosen) -> Result<Settings, Problem> {
+    pub(super) fn settings(
+        self,
+        upstream: &str,
+        chosen: &mut Chosen,
+        ground: &Ground<'_>,
+    ) -> Result<Settings, Problem> {
         let sign_in = SignInSettings {
             upstream: check_upstream(upstream, self.server.allow_http)?,
             state_dir_named: self.state.state_dir.is_some(),
@@ -43,9 +51,12 @@ impl CommonArgs {
             callback_port: self.sign_in.callback_port,
             no_browser: self.sign_in.no_browser,
             allow_http: self.server.allow_http,
+            allow_missing_pkce: self.sign_in.allow_missing_pkce,
+            network: self.network.settings()?,
             log: self.state.log(),
         };
-        let headers = self.server.headers();
+        let (headers, warnings) = self.server.headers(ground)?;
+        chosen.warnings.extend(warnings);
         Ok(Settings { patience: Patience::Auto, transport: TransportSettings::default(), headers, sign_in })
     }
 }

@@ -24,7 +24,7 @@ use crate::untrusted::Untrusted;
 const PREFIX: &str = "MCP_BRIDGE_";
 
 /// Flags of which one stands instead of the other: set by a higher layer, it silences the other of a lower one.
-const INSTEAD: [[&str; 2]; 1] = [["client-secret-env", "client-secret-file"]];
+const INSTEAD: [[&str; 2]; 2] = [["client-secret-env", "client-secret-file"], ["no-proxy", "proxy"]];
 
 /// Where the layers come from.
 #[derive(Debug, Args)]
@@ -43,8 +43,6 @@ pub(super) struct Layers {
     values: BTreeMap<String, Layered>,
     /// What was chosen by them.
     pub(super) chosen: Chosen,
-    /// What the person should know.
-    pub(super) warnings: Vec<String>,
 }
 
 /// What the layers say besides the flags of the command.
@@ -58,6 +56,8 @@ pub(super) struct Chosen {
     pub(super) upstream: Option<String>,
     /// The client secret of the given client comes from here, not from a flag.
     pub(super) secret_is_layered: bool,
+    /// What the person should know.
+    pub(super) warnings: Vec<String>,
 }
 
 /// A value of a flag, or several.
@@ -143,7 +143,7 @@ impl Layers {
         layers.chosen.config = named.map(|path| std::path::absolute(&path).unwrap_or(path));
         if let Some(file) = &file {
             kinds::check(file, &kinds, command)?;
-            layers.warnings.clone_from(&file.warnings);
+            layers.chosen.warnings.clone_from(&file.warnings);
             layers.take(Layer::TopLevel, &file.path, &file.defaults, &kinds);
         }
         let typed_server = typed.get_one::<String>("server").cloned();

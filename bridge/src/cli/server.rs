@@ -1,13 +1,15 @@
 //! The flags under "Server": what goes to the remote server besides the messages, and how safe it must be to speak to it.
 //! Must never know a message. A header's value may be a secret, and is shown nowhere.
 
-use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::Args;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 
+use super::headers::{self, HeaderArg};
+use super::layers::Ground;
 use super::{Refusal, usage};
-use crate::settings::parse_header;
+use crate::problem::Problem;
 
 /// What goes to the server.
 #[derive(Debug, Args)]
@@ -15,49 +17,32 @@ pub(super) struct ServerArgs {
     /// A header for every request to the server; may be repeated
     #[arg(long = "header", value_name = "Name: value", value_parser = HeaderArg::parse, help_heading = "Server")]
     headers: Vec<HeaderArg>,
+    /// A file with such headers, one `Name: value` a line; `${NAME}` in a value stands for a variable, also by --header
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    header_file: Option<PathBuf>,
     /// Plain http is allowed to a server that is not on this machine, and to an authorization server on the same host
     #[arg(long, help_heading = "Server")]
     pub(super) allow_http: bool,
 }
 
 impl ServerArgs {
-    /// The headers, values marked sensitive.
-    pub(super) fn headers(self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for HeaderArg(name, value) in self.headers {
-            headers.append(name, value);
-        }
-        headers
+    /// The headers, values marked sensitive, and what the person should know of their file.
+    ///
+    /// # Errors
+    /// A file that cannot be used, or a variable that is not set.
+    pub(super) fn headers(self, ground: &Ground<'_>) -> Result<(HeaderMap, Vec<String>), Problem> {
+        headers::all(self.headers, self.header_file.as_deref(), ground.variable)
     }
 }
 
-/// A header that was given; its value shows nowhere.
-#[derive(Clone, Debug)]
-struct HeaderArg(HeaderName, HeaderValue);
-
-impl HeaderArg {
-    fn parse(text: &str) -> Result<Self, HeaderRefused> {
-        parse_header(text).map(|(name, value)| HeaderArg(name, value)).map_err(HeaderRefused)
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct HeaderRefused(String);
-
-/// clap quotes a value that it refuses; a header's may be a secret.
-pub(super) fn without_header_values(error: clap::Error, args: &[OsString]) -> Refusal {
-    use clap::error::{ContextKind, ContextValue};
-    let about_header =
-        matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(arg)) if arg.contains("--header"));
-    if !about_header || error.kind() != clap::error::ErrorKind::ValueValidation {
+/// clap quotes a value that it refuses; a header's or a proxy's may be a secret.
+pub(super) fn without_secrets(error: clap::Error) -> Refusal {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return Refusal::Usage(error) };
+    let flag = arg.split([' ', '=']).next().unwrap_or_default();
+    if !matches!(flag, "--header" | "--proxy") || error.kind() != ErrorKind::ValueValidation {
         return Refusal::Usage(error);
     }
-    let values = args.windows(2).filter(|pair| pair[0] == "--header").map(|pair| pair[1].clone());
-    let inline = args.iter().filter_map(|arg| arg.to_str()?.strip_prefix("--header=").map(OsString::from));
-    let why = values
-        .chain(inline)
-        .find_map(|value| parse_header(value.to_str()?).err())
-        .unwrap_or_else(|| "a value is not text".to_owned());
-    usage(clap::error::ErrorKind::ValueValidation, &format!("--header: {why}"))
+    let why = std::error::Error::source(&error).map_or_else(|| "a value is not text".to_owned(), ToString::to_string);
+    usage(ErrorKind::ValueValidation, &format!("{flag}: {why}"))
 }

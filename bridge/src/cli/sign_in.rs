@@ -25,6 +25,9 @@ pub(super) struct SignInArgs {
     /// Print the sign-in's URL to stderr instead of opening a browser
     #[arg(long, help_heading = "Sign-in")]
     pub(super) no_browser: bool,
+    /// Sign in also where the server does not say that it does PKCE with S256; it is used all the same
+    #[arg(long, help_heading = "Sign-in")]
+    pub(super) allow_missing_pkce: bool,
 }
 
 impl SignInArgs {

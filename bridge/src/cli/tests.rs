@@ -1,7 +1,7 @@
 //! What is parsed, and what is refused without showing a secret.
 
 use super::*;
-use crate::settings::{SecretPlace, Transport, TransportSettings};
+use crate::settings::{NetworkSettings, ProxyChoice, SecretPlace, Transport, TransportSettings};
 
 fn parse_words(words: &[&str]) -> Result<Invocation, Refusal> {
     let args = ["mcp-bridge"].iter().chain(words).map(OsString::from).collect();
@@ -137,5 +137,38 @@ fn a_secret_is_for_one_server() {
     assert!(parse_words(&[&["logout", "https://a.example"], &secret[..]].concat()).is_ok());
     for words in [&["logout"][..], &["logout", "--all"], &["logout", "https://a.example", "--all"]] {
         assert!(parse_words(&[words, &secret[..]].concat()).is_err(), "{words:?}");
+    }
+}
+
+#[test]
+fn t16_the_network_is_as_the_flags_have_it() {
+    let network = |words: &[&str]| match parse_words(&[&["https://a.example"], words].concat()) {
+        Ok(Invocation::Bridge(settings)) => Ok(settings.sign_in.network),
+        Ok(other) => panic!("{other:?}"),
+        Err(refusal) => Err(refusal.to_string()),
+    };
+    let words =
+        ["--ca-file", "/ca", "--client-cert", "/c", "--client-key", "/k", "--ipv4", "--allow-private-addresses"];
+    let expected = NetworkSettings {
+        proxy: ProxyChoice::Environment,
+        ca_file: Some("/ca".into()),
+        client_cert: Some("/c".into()),
+        client_key: Some("/k".into()),
+        ipv4_only: true,
+        allow_private_addresses: true,
+    };
+    assert_eq!(network(&words), Ok(expected));
+    assert_eq!(network(&["--no-proxy"]).unwrap().proxy, ProxyChoice::Direct);
+    let given = network(&["--proxy", "http://u:hunter2@p.example:3128"]).unwrap().proxy;
+    assert!(matches!(&given, ProxyChoice::Given(url) if url.expose().contains("hunter2")));
+    assert!(!format!("{given:?}").contains("hunter2"));
+    for words in [
+        &["--proxy", "ftp://u:hunter2@p.example"][..],
+        &["--proxy=http://u:hunter2@"],
+        &["--proxy", "http://p.example", "--no-proxy"],
+        &["--client-key", "/k"],
+    ] {
+        let shown = network(words).unwrap_err();
+        assert!(!shown.contains("hunter2"), "{words:?}: {shown}");
     }
 }

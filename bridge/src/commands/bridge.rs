@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::failed;
 use crate::credentials::store::{Room, Store};
 use crate::host::{shutdown, stdio};
+use crate::http::Network;
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
 use crate::relay::notices::OpenSignIn;
@@ -31,6 +32,10 @@ pub async fn run(settings: Settings) -> ExitCode {
     if let Err(problem) = terminal::start_logging(&sign_in.log) {
         return failed(&problem);
     }
+    let network = match Network::load(&sign_in.network) {
+        Ok(network) => network,
+        Err(problem) => return failed(&problem),
+    };
     let upstream_url = sign_in.upstream.clone();
     tracing::info!(
         "mcp-bridge {} for `{}`, state in `{}`",
@@ -52,7 +57,7 @@ pub async fn run(settings: Settings) -> ExitCode {
     tokio::spawn(show_sign_ins(keeper.states(), open, SafeUrl::new(&upstream_url)));
     let surroundings =
         Surroundings { patience, transport: transport.clone(), memory: Arc::new(DiskMemory(room)), sign_ins };
-    let upstream = Upstream::new(upstream_url, headers, keeper, transport);
+    let upstream = Upstream::new(upstream_url, headers, keeper, network, transport);
     Relay::new(host, upstream, surroundings).run(shutdown::signal()).await;
     let _ = tokio::time::timeout(LAST_LINES, written).await;
     ExitCode::SUCCESS

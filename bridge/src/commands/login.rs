@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue};
 use super::failed;
 use crate::credentials::record::Record;
 use crate::credentials::store::{Room, Store};
+use crate::http::Network;
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
@@ -47,6 +48,7 @@ async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Pr
     let Settings { headers, sign_in, .. } = settings;
     let resource = ResourceIdentifier::new(&sign_in.upstream);
     let room = Store::open(&sign_in.state_dir).room(resource.as_str(), &sign_in.profile);
+    let network = Network::load(&sign_in.network)?;
     let mut job = Job::new(sign_in);
     job.at_terminal = true;
     if force {
@@ -56,7 +58,9 @@ async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Pr
     loop {
         match worker::obtain(&job, &Terminal).await {
             // What is stored may be good by its own account and unknown to the server.
-            Ok(Obtained::AlreadyThere) if job.refused.is_none() && !is_taken(&room, &job, headers.clone()).await? => {
+            Ok(Obtained::AlreadyThere)
+                if job.refused.is_none() && !is_taken(&room, &job, &network, headers.clone()).await? =>
+            {
                 job.refused = room.read()?.and_then(|record| Some(record.current_tokens()?.fingerprint()));
             }
             Ok(Obtained::UnderWay) => wait_for_other(&room, &SafeUrl::new(&job.settings.upstream)).await?,
@@ -64,7 +68,7 @@ async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Pr
             // What is stored did not do: now the server is asked what it wants.
             Err(problem) if problem.code == Code::SignInNeeded && job.challenge.is_none() => {
                 job.skip_refresh = true;
-                job.challenge = discovery::probe(&job.settings.upstream, headers.clone()).await?;
+                job.challenge = discovery::probe(&job.settings.upstream, &network, headers.clone()).await?;
                 if job.challenge.is_none() {
                     return Ok(None);
                 }
@@ -75,7 +79,7 @@ async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Pr
 }
 
 /// Whether the server takes the stored token.
-async fn is_taken(room: &Room, job: &Job, mut headers: HeaderMap) -> Result<bool, Problem> {
+async fn is_taken(room: &Room, job: &Job, network: &Network, mut headers: HeaderMap) -> Result<bool, Problem> {
     let record = room.read()?;
     let Some(tokens) = record.as_ref().and_then(Record::current_tokens) else { return Ok(false) };
     let Ok(mut authorization) = HeaderValue::from_str(&format!("Bearer {}", tokens.access_token.expose())) else {
@@ -83,7 +87,7 @@ async fn is_taken(room: &Room, job: &Job, mut headers: HeaderMap) -> Result<bool
     };
     authorization.set_sensitive(true);
     headers.insert(AUTHORIZATION, authorization);
-    Ok(discovery::takes(&job.settings.upstream, headers).await)
+    Ok(discovery::takes(&job.settings.upstream, network, headers).await)
 }
 
 /// A bridge has a sign-in open: its tab is as good as ours would be.

@@ -11,7 +11,7 @@ use super::when::span;
 use crate::cli::stored;
 use crate::credentials::record::{Discovery, IssuerRecord, Record, Registration, unix_now};
 use crate::credentials::store::{Room, Store};
-use crate::http::{AddressGuard, Egress};
+use crate::http::{AddressGuard, Egress, Network};
 use crate::oauth::client_authentication::ClientAuthentication;
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::oauth::resource::ResourceIdentifier;
@@ -168,7 +168,8 @@ impl Revoker {
         let client = authentication(registration, discovery, settings).map_err(|problem| {
             format!("{problem}; `--client-secret-env VAR` or `--client-secret-file FILE` names the place of the secret")
         })?;
-        let egress = Egress::new(AddressGuard::new(&upstream)).allow_http(host);
+        let network = Network::load(&settings.network).map_err(|problem| problem.to_string())?;
+        let egress = Egress::new(AddressGuard::new(&upstream), network).allow_http(host);
         Ok(Revoker { egress, endpoint, client })
     }
 

@@ -75,6 +75,8 @@ pub struct AddressGuard {
     /// one later stays public.
     seen: Mutex<Option<Reach>>,
     names: Names,
+    /// Private networks and this machine are permitted to whatever upstream: the person said so.
+    is_lenient: bool,
 }
 
 impl AddressGuard {
@@ -90,7 +92,15 @@ impl AddressGuard {
             seen: Mutex::new(host.as_ref().and_then(Reach::of_host)),
             upstream: host.map_or_else(|| Host::Domain(String::new()), |host| host.to_owned()),
             names,
+            is_lenient: false,
         }
+    }
+
+    /// Permits private networks and this machine to a public upstream too, if the person said so; the link and metadata
+    /// services are not among them.
+    #[must_use]
+    pub fn lenient(self, is_lenient: bool) -> AddressGuard {
+        AddressGuard { is_lenient, ..self }
     }
 
     /// Takes over the address that the upstream was met at, by another process perhaps: it counts as seen (A19). Must not
@@ -119,6 +129,7 @@ impl AddressGuard {
         match reach {
             Reach::Public => true,
             Reach::LinkLocal => false,
+            Reach::Loopback | Reach::Private if self.is_lenient => true,
             Reach::Loopback => self.upstream_reach().await == Reach::Loopback,
             Reach::Private => self.upstream_reach().await <= Reach::Private,
             Reach::Reserved => self.upstream_reach().await == Reach::Reserved,

@@ -8,16 +8,22 @@ use std::time::Duration;
 use reqwest::{Client, redirect};
 use url::Url;
 
-use super::address_guard::{AddressGuard, is_loopback};
+use super::address_guard::AddressGuard;
 use super::error::{HttpError, classify};
+use super::network::Network;
 use super::resolver::Resolver;
 
 const USER_AGENT: &str = concat!("mcp-bridge/", env!("CARGO_PKG_VERSION"));
 /// How long a connection may take to come about where nobody set another time.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The system probes a silent connection by itself, which wakes nobody here: often enough for the address translators on the
+/// way, which forget one after a minute or more. A peer that is gone, after this machine slept say, is found within a minute.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
-/// Often enough for the address translators on the way, which forget a silent connection after a minute or more.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
+const TCP_PROBES: u32 = 3;
+const TCP_PROBE_INTERVAL: Duration = Duration::from_secs(10);
+/// HTTP/2 pings while a stream is open, through whatever stands before the server; not more often than once a minute, for
+/// each wakes the process.
+const PING_INTERVAL: Duration = Duration::from_secs(75);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long an idle connection is kept: less than servers do, as one that is closed while a request is written costs the
@@ -32,47 +38,57 @@ pub(super) enum Route {
     Plain,
     /// By https, without a proxy.
     Secure,
-    /// By the proxy that the environment names.
+    /// By the proxy that the settings or the environment name.
     Proxy,
 }
 
 /// The client for messages to the upstream: no time limit in all, for a stream may last, and no address guard, for the
-/// person named the upstream. Proxies as the environment has them, but never to this machine. Build one, when it is
-/// first needed: for https it loads the system's certificates, which takes milliseconds.
-pub fn message_client(upstream: &Url, connect_timeout: Duration) -> Result<Client, HttpError> {
-    build(Route::of(upstream, &Proxies::from_env()), None, upstream, connect_timeout)
-}
-
-/// Whether requests to a URL go by a proxy of the environment: the peer's address is the proxy's then.
-#[must_use]
-pub fn is_proxied(url: &Url) -> bool {
-    Route::of(url, &Proxies::from_env()) == Route::Proxy
+/// person named the upstream. Build one, when it is first needed: for https it loads the system's certificates, which takes
+/// milliseconds.
+pub fn message_client(upstream: &Url, network: &Network, connect_timeout: Duration) -> Result<Client, HttpError> {
+    build(Route::of(upstream, network), network, None, upstream, connect_timeout)
 }
 
 /// Builds a client for one route; `url` is named if that fails.
 pub(super) fn build(
     route: Route,
+    network: &Network,
     guard: Option<Arc<AddressGuard>>,
     url: &Url,
     connect_timeout: Duration,
 ) -> Result<Client, HttpError> {
-    let builder = Client::builder()
+    let network = network.loaded();
+    let mut builder = Client::builder()
         .user_agent(USER_AGENT)
         .redirect(redirect::Policy::none())
         .referer(false)
         .gzip(true)
         .connect_timeout(connect_timeout)
         .tcp_keepalive(TCP_KEEPALIVE)
+        .tcp_keepalive_interval(TCP_PROBE_INTERVAL)
+        .tcp_keepalive_retries(TCP_PROBES)
         .http2_keep_alive_interval(PING_INTERVAL)
         .http2_keep_alive_timeout(PING_TIMEOUT)
         .pool_idle_timeout(if route == Route::Plain { IDLE_PLAIN } else { IDLE })
-        .dns_resolver(Resolver(guard));
-    let builder = match route {
+        .dns_resolver(Resolver { guard, ipv4_only: network.ipv4_only });
+    if route != Route::Proxy {
+        builder = builder.no_proxy();
+    } else if let Some(proxy) = &network.proxy {
+        builder = builder.proxy(proxy.clone());
+    } else if !network.from_environment {
+        builder = builder.no_proxy();
+    }
+    if route == Route::Plain {
         // Without a verifier of its own the client loads the certificates of the system, which nobody needs here.
-        Route::Plain => builder.no_proxy().tls_certs_only(iter::empty()),
-        Route::Secure => builder.no_proxy(),
-        Route::Proxy => builder,
-    };
+        builder = builder.tls_certs_only(iter::empty());
+    } else {
+        if !network.roots.is_empty() {
+            builder = builder.tls_certs_merge(network.roots.iter().cloned());
+        }
+        if let Some(identity) = &network.identity {
+            builder = builder.identity(identity.clone());
+        }
+    }
     builder.build().map_err(|error| match classify(&error, url) {
         HttpError::Broken { url, reason } => HttpError::Tls { url, reason },
         other => other,
@@ -81,8 +97,8 @@ pub(super) fn build(
 
 impl Route {
     /// The route to a URL.
-    pub(super) fn of(url: &Url, proxies: &Proxies) -> Route {
-        if !is_loopback(url) && proxies.intercept(url) {
+    pub(super) fn of(url: &Url, network: &Network) -> Route {
+        if network.is_proxied(url) {
             Route::Proxy
         } else if url.scheme() == "http" {
             Route::Plain
@@ -92,49 +108,27 @@ impl Route {
     }
 }
 
-/// The proxies that the environment names: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
-#[derive(Debug)]
-pub(super) struct Proxies(hyper_util::client::proxy::matcher::Matcher);
-
-impl Proxies {
-    /// As the client itself reads them: both must agree.
-    pub(super) fn from_env() -> Proxies {
-        Proxies(hyper_util::client::proxy::matcher::Matcher::from_system())
-    }
-
-    #[cfg(test)]
-    pub(super) fn none() -> Proxies {
-        Proxies(hyper_util::client::proxy::matcher::Matcher::builder().build())
-    }
-
-    fn intercept(&self, url: &Url) -> bool {
-        url.as_str().parse().is_ok_and(|uri| self.0.intercept(&uri).is_some())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use hyper_util::client::proxy::matcher::Matcher;
     use url::Url;
 
-    use super::{Proxies, Route};
+    use super::{Network, Route};
 
     #[test]
-    fn a_proxy_is_used_where_the_environment_says_so_and_never_to_this_machine() {
-        let proxies = Proxies(Matcher::builder().all("http://proxy.example:3128").no("corp.example").build());
-        let none = Proxies::none();
+    fn each_url_has_its_route() {
+        let network =
+            Network::with_matcher(Matcher::builder().all("http://proxy.example:3128").no("corp.example").build());
         let cases = [
-            ("https://a.example/", Route::Proxy, Route::Secure),
-            ("http://a.example/", Route::Proxy, Route::Plain),
-            ("https://mcp.corp.example/", Route::Secure, Route::Secure),
-            ("https://localhost/", Route::Secure, Route::Secure),
-            ("http://127.0.0.1:8080/", Route::Plain, Route::Plain),
-            ("http://[::1]/", Route::Plain, Route::Plain),
-            ("http://api.localhost./", Route::Plain, Route::Plain),
+            ("https://mcp.example.com/", Route::Proxy),
+            ("http://mcp.example.com/", Route::Proxy),
+            ("https://mcp.corp.example/", Route::Secure),
+            ("http://mcp.corp.example/", Route::Plain),
+            ("http://localhost:8000/", Route::Plain),
+            ("https://127.0.0.1/", Route::Secure),
         ];
-        for (url, with, without) in cases {
-            let parsed = Url::parse(url).unwrap();
-            assert_eq!((Route::of(&parsed, &proxies), Route::of(&parsed, &none)), (with, without), "{url}");
+        for (url, expected) in cases {
+            assert_eq!(Route::of(&Url::parse(url).unwrap(), &network), expected, "{url}");
         }
     }
 }

@@ -16,8 +16,9 @@ use url::{Host, Url};
 
 use super::address_guard::{AddressGuard, Reach, is_loopback};
 use super::body::read_limited;
-use super::client::{CONNECT_TIMEOUT, Proxies, Route, build};
+use super::client::{CONNECT_TIMEOUT, Route, build};
 use super::error::{HttpError, RedirectRule, classify};
+use super::network::Network;
 use super::redirect;
 use crate::safe_url::SafeUrl;
 
@@ -41,7 +42,7 @@ const LIMITS: Limits = Limits { time: Duration::from_secs(15), body: 1 << 20, re
 pub struct Egress {
     guard: Arc<AddressGuard>,
     http_host: Option<String>,
-    proxies: Proxies,
+    network: Network,
     limits: Limits,
     plain: OnceLock<Client>,
     secure: OnceLock<Client>,
@@ -49,13 +50,13 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// A way out by the rules of `guard`; proxies are read from the environment.
+    /// A way out by the rules of `guard`.
     #[must_use]
-    pub fn new(guard: AddressGuard) -> Egress {
+    pub fn new(guard: AddressGuard, network: Network) -> Egress {
         Egress {
-            guard: Arc::new(guard),
+            guard: Arc::new(guard.lenient(network.loaded().allow_private_addresses)),
             http_host: None,
-            proxies: Proxies::from_env(),
+            network,
             limits: LIMITS,
             plain: OnceLock::new(),
             secure: OnceLock::new(),
@@ -142,7 +143,7 @@ impl Egress {
     }
 
     fn client(&self, url: &Url) -> Result<&Client, HttpError> {
-        let route = Route::of(url, &self.proxies);
+        let route = Route::of(url, &self.network);
         let (kept, guard) = match route {
             Route::Plain => (&self.plain, Some(Arc::clone(&self.guard))),
             Route::Secure => (&self.secure, Some(Arc::clone(&self.guard))),
@@ -151,7 +152,7 @@ impl Egress {
         if let Some(client) = kept.get() {
             return Ok(client);
         }
-        let client = build(route, guard, url, CONNECT_TIMEOUT)?;
+        let client = build(route, &self.network, guard, url, CONNECT_TIMEOUT)?;
         Ok(kept.get_or_init(|| client))
     }
 }

@@ -113,14 +113,18 @@ impl HttpError {
             HttpError::UnknownHost { .. } => "check the spelling of the URL and the network connection",
             HttpError::ConnectionRefused { .. } => "check the port, and whether the server runs",
             HttpError::ConnectionFailed { .. } => "check the network connection and the proxy settings",
-            HttpError::Tls { .. } => "check the URL's scheme; a certificate of your own must be trusted by this system",
+            HttpError::Tls { .. } => {
+                "check the URL's scheme; a certificate of your own must be trusted by this system, or named by `--ca-file FILE`"
+            }
             HttpError::TimedOut { .. } => "try again later; check the network connection and the proxy settings",
             HttpError::TooLarge { .. } => "ask the server's operator why its answer is so long",
             HttpError::RedirectRefused { rule: RedirectRule::OtherOrigin, .. } => {
                 "if that is where the server is now, use its new URL"
             }
             HttpError::RedirectRefused { .. } => "ask the server's operator to answer without a redirect",
-            HttpError::AddressRefused { .. } => "ask the server's operator why its metadata names such an address",
+            HttpError::AddressRefused { .. } => {
+                "ask the server's operator why its metadata names such an address; `--allow-private-addresses` if you know why"
+            }
             HttpError::InsecureUrl { .. } => "use an https URL; http is for this machine only",
             HttpError::Broken { .. } => "try again; check the proxy on the way if it happens each time",
         }
@@ -191,7 +195,7 @@ fn find<E: StdError + 'static>(error: &ClientError) -> Option<&E> {
 fn on_the_way(error: &ClientError) -> bool {
     sources(error).any(|error| {
         let text = error.to_string();
-        text.starts_with("tcp ") || text.starts_with("tunnel ")
+        text.starts_with("tcp ") || text.starts_with("tunnel ") || text.contains("socks")
     })
 }
 

@@ -39,18 +39,27 @@ impl Names {
     }
 }
 
-/// The resolver of a client; one without a guard is for messages to the upstream that the person named.
-pub(super) struct Resolver(pub(super) Option<Arc<AddressGuard>>);
+/// The resolver of a client.
+pub(super) struct Resolver {
+    /// One without a guard is for messages to the upstream that the person named.
+    pub(super) guard: Option<Arc<AddressGuard>>,
+    /// IPv6 addresses are left out.
+    pub(super) ipv4_only: bool,
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.0.clone();
+        let (guard, ipv4_only) = (self.guard.clone(), self.ipv4_only);
         Box::pin(async move {
             let name = name.as_str();
             let names = guard.as_ref().map_or(&Names::System, |guard| guard.names());
-            let addresses = names.addresses(name).await?;
+            let mut addresses = names.addresses(name).await?;
+            if ipv4_only {
+                addresses.retain(IpAddr::is_ipv4);
+            }
             let permitted = match &guard {
                 Some(guard) => guard.permitted(name, addresses).await,
+                None if addresses.is_empty() && ipv4_only => return Err(NO_IPV4.into()),
                 None => Ok(addresses),
             };
             match permitted {
@@ -58,11 +67,14 @@ impl Resolve for Resolver {
                     Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
                 }
                 Err(Some(address)) => Err(Refused { host: name.to_owned(), address }.into()),
+                Err(None) if ipv4_only => Err(NO_IPV4.into()),
                 Err(None) => Err("it has no address".into()),
             }
         })
     }
 }
+
+const NO_IPV4: &str = "it has no IPv4 address, and `--ipv4` allows no other";
 
 /// A name that leads only where the guard permits nothing.
 #[derive(Debug)]

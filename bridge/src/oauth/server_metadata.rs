@@ -23,6 +23,8 @@ pub struct AuthorizationServerMetadata {
     pub issuer: String,
     /// Worth a warning: `issuer` has a final slash more or less than the identifier that was used (A3).
     pub issuer_differs_by_slash: bool,
+    /// It does not say that it does PKCE with S256, and may be used all the same.
+    pub pkce_is_missing: bool,
     /// Nothing was published: the endpoints are those that MCP 2025-03-26 names, PKCE is assumed.
     pub assumed: bool,
     /// Where the browser goes.
@@ -87,11 +89,20 @@ pub fn request(at: &Endpoint) -> Request<Bytes> {
     request::get(at)
 }
 
+/// What is done where a server does not say that it does PKCE with S256 (A4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PkceRule {
+    /// It is refused, as MCP demands.
+    Required,
+    /// It is told, and used with S256 all the same: the person said so.
+    MayBeMissing,
+}
+
 /// Judges the answer from `at` for the issuer that was asked for (RFC 8414 §3.2, §3.3; A3, A4).
 pub fn judge(
     at: &Endpoint,
     issuer: &Issuer,
-    rule: &UrlRule,
+    (rule, pkce): (&UrlRule, PkceRule),
     status: StatusCode,
     body: &[u8],
 ) -> Result<AuthorizationServerMetadata, ServerMetadataError> {
@@ -107,13 +118,17 @@ pub fn judge(
         return Err(ServerMetadataError::NotJson { at: at.shown(), excerpt: json::excerpt(body) });
     };
     let issuer_differs_by_slash = judge_issuer(&object, at, issuer)?;
-    judge_pkce(&object, at)?;
+    let pkce_is_missing = match judge_pkce(&object, at) {
+        Err(_) if pkce == PkceRule::MayBeMissing => true,
+        judged => judged.map(|()| false)?,
+    };
     let required =
         |name, found: Option<Endpoint>| found.ok_or_else(|| ServerMetadataError::NoEndpoint { at: at.shown(), name });
     let authorization = endpoint(&object, "authorization_endpoint", rule)?;
     Ok(AuthorizationServerMetadata {
         issuer: json::text(&object, "issuer").unwrap_or_default().to_owned(),
         issuer_differs_by_slash,
+        pkce_is_missing,
         assumed: false,
         authorization_endpoint: required("authorization_endpoint", authorization)?,
         token_endpoint: required("token_endpoint", endpoint(&object, "token_endpoint", rule)?)?,
@@ -143,6 +158,7 @@ pub fn fallback_2025_03_26(upstream: &Url, rule: &UrlRule) -> Result<Authorizati
     Ok(AuthorizationServerMetadata {
         issuer: upstream.origin().ascii_serialization(),
         issuer_differs_by_slash: false,
+        pkce_is_missing: false,
         assumed: true,
         authorization_endpoint: at("authorization_endpoint", "/authorize", &UrlRule::default())?,
         token_endpoint: at("token_endpoint", "/token", rule)?,
@@ -271,7 +287,8 @@ impl ServerMetadataError {
             ServerMetadataError::PkceAbsent { .. }
             | ServerMetadataError::PkceWithoutS256 { .. }
             | ServerMetadataError::PkceMalformed { .. } => {
-                "ask the server's operator to support PKCE with S256 and to say so in the metadata"
+                "ask the server's operator to support PKCE with S256 and to say so in the metadata; or `--allow-missing-pkce`, \
+                 if you know that it does"
             }
             _ => "ask the server's operator to correct the metadata",
         }

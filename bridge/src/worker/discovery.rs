@@ -8,13 +8,13 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::job::Challenged;
-use crate::http::{CONNECT_TIMEOUT, Egress, classify, message_client};
+use crate::http::{CONNECT_TIMEOUT, Egress, Network, classify, message_client};
 use crate::oauth::challenge;
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::oauth::issuer::Issuer;
 use crate::oauth::resource::ResourceIdentifier;
 use crate::oauth::resource_metadata::{self, ProtectedResourceMetadata};
-use crate::oauth::server_metadata::{self, AuthorizationServerMetadata, ServerMetadataError};
+use crate::oauth::server_metadata::{self, AuthorizationServerMetadata, PkceRule, ServerMetadataError};
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
 use crate::untrusted::Untrusted;
@@ -41,19 +41,19 @@ pub(super) async fn discover(
     egress: &Egress,
     upstream: &Url,
     challenge: &Challenged,
-    rule: &UrlRule,
+    rules: (&UrlRule, PkceRule),
     suits: &(dyn Fn(&AuthorizationServerMetadata) -> bool + Sync),
 ) -> Result<Discovered, Problem> {
-    match resource_metadata(egress, upstream, challenge, rule).await? {
+    match resource_metadata(egress, upstream, challenge, rules.0).await? {
         Some(resource) => {
             tracing::info!("`{}` names the authorization servers {}", SafeUrl::new(upstream), shown(&resource));
-            let server = usable_server(egress, &resource, rule, suits).await?;
+            let server = usable_server(egress, &resource, rules, suits).await?;
             Ok(Discovered { resource: resource.resource, resource_scopes: resource.scopes_supported, server })
         }
         None => {
             tracing::info!("`{}` publishes no resource metadata: asking as MCP 2025-03-26 did", SafeUrl::new(upstream));
             let resource = ResourceIdentifier::new(upstream).as_str().to_owned();
-            Ok(Discovered { resource, resource_scopes: None, server: fallback(egress, upstream, rule).await? })
+            Ok(Discovered { resource, resource_scopes: None, server: fallback(egress, upstream, rules).await? })
         }
     }
 }
@@ -63,24 +63,24 @@ pub(super) async fn discover(
 ///
 /// # Errors
 /// Where it cannot be reached.
-pub async fn probe(upstream: &Url, headers: HeaderMap) -> Result<Option<Challenged>, Problem> {
-    let response = ping(upstream, headers).await?;
+pub async fn probe(upstream: &Url, network: &Network, headers: HeaderMap) -> Result<Option<Challenged>, Problem> {
+    let response = ping(upstream, network, headers).await?;
     let challenge = challenge::bearer(response.headers().get_all(WWW_AUTHENTICATE));
     let wanted = response.status() == StatusCode::UNAUTHORIZED || challenge.is_some();
     Ok(wanted.then(|| Challenged::new(challenge, response.remote_addr().map(|peer| peer.ip()))))
 }
 
 /// Whether the upstream takes the token in these headers, as far as can be told: one that cannot be asked does not refuse.
-pub async fn takes(upstream: &Url, headers: HeaderMap) -> bool {
-    let status = ping(upstream, headers).await.map(|response| response.status());
+pub async fn takes(upstream: &Url, network: &Network, headers: HeaderMap) -> bool {
+    let status = ping(upstream, network, headers).await.map(|response| response.status());
     // Some servers answer 500 to a token that they do not know.
     !matches!(status, Ok(StatusCode::UNAUTHORIZED | StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 /// A message that every server may be asked, in no session.
-async fn ping(upstream: &Url, headers: HeaderMap) -> Result<reqwest::Response, Problem> {
+async fn ping(upstream: &Url, network: &Network, headers: HeaderMap) -> Result<reqwest::Response, Problem> {
     let ping = r#"{"jsonrpc":"2.0","id":"mcp-bridge","method":"ping"}"#;
-    let request = message_client(upstream, CONNECT_TIMEOUT)?
+    let request = message_client(upstream, network, CONNECT_TIMEOUT)?
         .post(upstream.clone())
         .headers(headers)
         .header(CONTENT_TYPE, "application/json")
@@ -116,13 +116,13 @@ async fn resource_metadata(
 async fn usable_server(
     egress: &Egress,
     resource: &ProtectedResourceMetadata,
-    rule: &UrlRule,
+    rules: (&UrlRule, PkceRule),
     suits: &(dyn Fn(&AuthorizationServerMetadata) -> bool + Sync),
 ) -> Result<AuthorizationServerMetadata, Problem> {
     let mut other = None;
     let mut first_problem = None;
     for identifier in &resource.authorization_servers {
-        match server_metadata(egress, identifier, rule).await {
+        match server_metadata(egress, identifier, rules).await {
             Ok(server) if suits(&server) => return Ok(server),
             Ok(server) => other = other.or(Some(server)),
             Err(problem) => {
@@ -137,12 +137,12 @@ async fn usable_server(
 async fn server_metadata(
     egress: &Egress,
     identifier: &str,
-    rule: &UrlRule,
+    rules: (&UrlRule, PkceRule),
 ) -> Result<AuthorizationServerMetadata, Problem> {
-    let issuer = Issuer::parse(identifier, rule)?;
+    let issuer = Issuer::parse(identifier, rules.0)?;
     let mut refused: Option<ServerMetadataError> = None;
-    for place in server_metadata::candidates(&issuer, rule)? {
-        match ask_server(egress, &place, &issuer, rule).await? {
+    for place in server_metadata::candidates(&issuer, rules.0)? {
+        match ask_server(egress, &place, &issuer, rules).await? {
             Ok(server) => return Ok(server),
             Err(error) if error.try_next() => {
                 tracing::debug!("{error}");
@@ -158,26 +158,30 @@ async fn server_metadata(
 }
 
 /// No resource metadata at all: the server's own at the upstream's origin, then its default endpoints (MCP 2025-03-26).
-async fn fallback(egress: &Egress, upstream: &Url, rule: &UrlRule) -> Result<AuthorizationServerMetadata, Problem> {
-    let issuer = Issuer::parse(&upstream.origin().ascii_serialization(), rule)?;
-    for place in server_metadata::candidates(&issuer, rule)? {
-        match ask_server(egress, &place, &issuer, rule).await? {
+async fn fallback(
+    egress: &Egress,
+    upstream: &Url,
+    rules: (&UrlRule, PkceRule),
+) -> Result<AuthorizationServerMetadata, Problem> {
+    let issuer = Issuer::parse(&upstream.origin().ascii_serialization(), rules.0)?;
+    for place in server_metadata::candidates(&issuer, rules.0)? {
+        match ask_server(egress, &place, &issuer, rules).await? {
             Ok(server) => return Ok(server),
             Err(error) if error.is_absent() => tracing::debug!("{error}"),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(server_metadata::fallback_2025_03_26(upstream, rule)?)
+    Ok(server_metadata::fallback_2025_03_26(upstream, rules.0)?)
 }
 
 async fn ask_server(
     egress: &Egress,
     place: &Endpoint,
     issuer: &Issuer,
-    rule: &UrlRule,
+    rules: (&UrlRule, PkceRule),
 ) -> Result<Result<AuthorizationServerMetadata, ServerMetadataError>, Problem> {
     let response = egress.fetch(server_metadata::request(place)).await?;
-    let judged = server_metadata::judge(place, issuer, rule, response.status(), response.body());
+    let judged = server_metadata::judge(place, issuer, rules, response.status(), response.body());
     if let Ok(server) = &judged
         && server.issuer_differs_by_slash
     {
@@ -185,6 +189,14 @@ async fn ask_server(
             "`{}` calls itself `{}`: only a final slash differs, going on",
             Untrusted::new(issuer.as_str()),
             Untrusted::new(server.issuer.as_str())
+        );
+    }
+    if let Ok(server) = &judged
+        && server.pkce_is_missing
+    {
+        tracing::warn!(
+            "`{}` does not say that it does PKCE with S256: going on with it, by `--allow-missing-pkce`",
+            Untrusted::new(issuer.as_str())
         );
     }
     Ok(judged)

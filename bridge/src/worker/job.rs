@@ -1,4 +1,5 @@
-//! What a bridge wants of the worker: the message that crosses the process wall. Nothing in it is secret.
+//! What a bridge wants of the worker: the message that crosses the process wall. Nothing in it is secret but the
+//! password that a proxy's URL may have.
 
 use std::net::IpAddr;
 
@@ -153,7 +154,7 @@ impl Job {
 pub(crate) mod tests {
     use crate::credentials::record::{Extra, Tokens};
     use crate::secret::Secret;
-    use crate::settings::{KnownClient, LogSettings};
+    use crate::settings::{KnownClient, LogSettings, NetworkSettings};
 
     use super::*;
 
@@ -173,6 +174,8 @@ pub(crate) mod tests {
             timeout: std::time::Duration::ZERO,
             no_browser: false,
             allow_http: false,
+            allow_missing_pkce: false,
+            network: NetworkSettings::default(),
             log: LogSettings { level: String::new(), file: None },
         };
         let challenge = Some(Challenged { scope: Some(scope.unwrap_or("a").to_owned()), ..Challenged::default() });

@@ -23,6 +23,7 @@ use crate::oauth::authorization::{
 use crate::oauth::grant::authorization_code::{self, AuthorizationCodeGrant};
 use crate::oauth::pkce::Pkce;
 use crate::oauth::scope::{self, Scope};
+use crate::oauth::server_metadata::PkceRule;
 use crate::oauth::state::State;
 use crate::oauth::token_response;
 use crate::problem::{Code, Problem};
@@ -60,7 +61,11 @@ impl Walk<'_> {
     ) -> Result<(), Problem> {
         progress.phase(Phase::Discovering);
         let suits = |server: &_| self.suits(&record, server);
-        let discovered = discovery::discover(egress, self.upstream(), challenge, &self.rule, &suits).await?;
+        let pkce = match self.job.settings.allow_missing_pkce {
+            true => PkceRule::MayBeMissing,
+            false => PkceRule::Required,
+        };
+        let discovered = discovery::discover(egress, self.upstream(), challenge, (&self.rule, pkce), &suits).await?;
         if self.job.other_issuer_only && record.issuer.as_ref() == Some(&discovered.server.issuer) {
             return Err(self.job.rejected("a token that was issued for it just now"));
         }

@@ -282,9 +282,12 @@ fn the_file_to_copy_explains_every_setting_and_holds() {
     }
     let parsed = crate::cli::config_file::ConfigFile::parse(Path::new("bridge.toml"), &text).unwrap();
     super::kinds::check(&parsed, &super::kinds::of(&crate::cli::Cli::command()), &crate::cli::Cli::command()).unwrap();
-    // Two places of one secret exclude each other.
-    let one: String =
-        text.lines().filter(|line| !line.starts_with("client-secret-file")).map(|l| format!("{l}\n")).collect();
-    let settings = settings(file(&one).path(), &[], &["work"]);
+    // Two places of one secret exclude each other; the headers' file is not there.
+    let one: String = text
+        .lines()
+        .filter(|line| !["client-secret-file", "header-file", "no-proxy"].iter().any(|key| line.starts_with(key)))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let settings = settings(file(&one).path(), &[("TEAM_KEY", "k")], &["work"]);
     assert_eq!(settings.sign_in.profile, "anna");
 }

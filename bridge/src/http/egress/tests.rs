@@ -68,7 +68,7 @@ fn remote(addresses: &[&str]) -> Egress {
 }
 
 fn egress(guard: AddressGuard) -> Egress {
-    Egress { proxies: Proxies::none(), ..Egress::new(guard) }
+    Egress::new(guard, Network::direct())
 }
 
 fn request(method: Method, url: &str) -> Request<Bytes> {
@@ -138,7 +138,12 @@ async fn the_client_for_messages_has_the_same_errors() {
         ("http://nobody.invalid/".to_owned(), crate::problem::Code::UnknownHost),
     ] {
         let url = Url::parse(&url).unwrap();
-        let error = message_client(&url, CONNECT_TIMEOUT).unwrap().get(url.clone()).send().await.unwrap_err();
+        let error = message_client(&url, &Network::direct(), CONNECT_TIMEOUT)
+            .unwrap()
+            .get(url.clone())
+            .send()
+            .await
+            .unwrap_err();
         assert_eq!(classify(&error, &url).code(), code, "{error:?}");
     }
 }
@@ -147,7 +152,7 @@ async fn the_client_for_messages_has_the_same_errors() {
 async fn the_client_for_messages_follows_no_redirect() {
     let (address, _server) = serve(vec![redirect(307, "/else")]).await;
     let url = Url::parse(&format!("http://localhost:{}/", address.port())).unwrap();
-    let answer = message_client(&url, CONNECT_TIMEOUT).unwrap().get(url).send().await.unwrap();
+    let answer = message_client(&url, &Network::direct(), CONNECT_TIMEOUT).unwrap().get(url).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 307);
 }
 

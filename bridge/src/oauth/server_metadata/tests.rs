@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{AuthorizationServerMetadata, ServerMetadataError, candidates, fallback_2025_03_26, judge};
+use super::{AuthorizationServerMetadata, PkceRule, ServerMetadataError, candidates, fallback_2025_03_26, judge};
 use crate::oauth::client_authentication::TokenEndpointAuthMethod;
 use crate::oauth::endpoint::{Endpoint, EndpointError, UrlRule};
 use crate::oauth::issuer::Issuer;
@@ -32,7 +32,7 @@ fn judged_as(issuer: &str, status: u16, body: &str) -> Result<AuthorizationServe
     let rule = UrlRule::default();
     let at = Endpoint::parse("x", "https://as.example.com/.well-known/x", &rule).unwrap();
     let issuer = Issuer::parse(issuer, &rule).unwrap();
-    judge(&at, &issuer, &rule, StatusCode::from_u16(status).unwrap(), body.as_bytes())
+    judge(&at, &issuer, (&rule, PkceRule::Required), StatusCode::from_u16(status).unwrap(), body.as_bytes())
 }
 
 fn judged(object: &Value) -> Result<AuthorizationServerMetadata, ServerMetadataError> {
@@ -146,11 +146,16 @@ mod rfc8414_3_2 {
         let mut object = published();
         object["issuer"] = json!("http://as.lan");
         object["token_endpoint"] = json!("http://as.lan/token");
-        assert!(judge(&at, &issuer, &rule, StatusCode::OK, object.to_string().as_bytes()).is_ok());
+        assert!(
+            judge(&at, &issuer, (&rule, PkceRule::Required), StatusCode::OK, object.to_string().as_bytes()).is_ok()
+        );
         object["authorization_endpoint"] = json!("http://as.lan/authorize");
-        assert!(judge(&at, &issuer, &rule, StatusCode::OK, object.to_string().as_bytes()).is_ok());
+        assert!(
+            judge(&at, &issuer, (&rule, PkceRule::Required), StatusCode::OK, object.to_string().as_bytes()).is_ok()
+        );
         object["authorization_endpoint"] = json!("http://other.lan/authorize");
-        let error = judge(&at, &issuer, &rule, StatusCode::OK, object.to_string().as_bytes()).unwrap_err();
+        let error = judge(&at, &issuer, (&rule, PkceRule::Required), StatusCode::OK, object.to_string().as_bytes())
+            .unwrap_err();
         assert!(matches!(error, ServerMetadataError::Endpoint(EndpointError::Insecure { .. })));
     }
 }
@@ -213,6 +218,18 @@ mod mcp_authorization_code_protection {
         assert!(matches!(error(json!(["s256"])), ServerMetadataError::PkceWithoutS256 { .. }));
         assert!(matches!(error(json!("S256")), ServerMetadataError::PkceMalformed { .. }));
         assert_eq!(error(json!([])).code(), Code::PkceUnsupported);
+    }
+
+    #[test]
+    fn a4_it_is_used_and_told_where_the_person_said_so() {
+        let rule = UrlRule::default();
+        let issuer = Issuer::parse(ISSUER, &rule).unwrap();
+        let at = candidates(&issuer, &rule).unwrap().remove(0);
+        for (methods, missing) in [(Value::Null, true), (json!(["plain"]), true), (json!(["S256"]), false)] {
+            let body = with("code_challenge_methods_supported", methods.clone()).to_string();
+            let read = judge(&at, &issuer, (&rule, PkceRule::MayBeMissing), StatusCode::OK, body.as_bytes()).unwrap();
+            assert_eq!(read.pkce_is_missing, missing, "{methods}");
+        }
     }
 }
 
