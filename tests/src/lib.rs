@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "whoever calls this is a test: a panic is its verdict")]
 
+pub mod bench;
 pub mod binary;
 pub mod bridge;
 pub mod browser;

@@ -1,0 +1,95 @@
+//! A call of a tool, ready to be sent with any id, and how an answer is told from what else comes: by a look at the edges
+//! of a line, without parsing it.
+
+use bytes::Bytes;
+use memchr::memmem;
+
+/// A call without its id.
+#[derive(Clone, Debug)]
+pub struct Call {
+    rest: Bytes,
+}
+
+impl Call {
+    /// A small call that is answered by a JSON body.
+    #[must_use]
+    pub fn small() -> Self {
+        Call::new("echo", r#"{"text":"what a host says to a tool"}"#)
+    }
+
+    /// A small call that is answered by a stream.
+    #[must_use]
+    pub fn small_on_a_stream() -> Self {
+        Call::new("echo-sse", r#"{"text":"what a host says to a tool"}"#)
+    }
+
+    /// A call that is answered by so many bytes in a JSON body.
+    #[must_use]
+    pub fn down(bytes: usize) -> Self {
+        Call::new("large", &format!(r#"{{"n":{bytes}}}"#))
+    }
+
+    /// A call that is answered by so many bytes in one event of a stream.
+    #[must_use]
+    pub fn down_on_a_stream(bytes: usize) -> Self {
+        Call::new("large-sse", &format!(r#"{{"n":{bytes}}}"#))
+    }
+
+    /// A call of so many bytes.
+    #[must_use]
+    pub fn up(bytes: usize) -> Self {
+        let line = "the text of a file that a host hands to a tool, in lines of this length\\n";
+        Call::new("echo", &format!(r#"{{"text":"{}"}}"#, line.repeat(bytes.div_ceil(line.len()))))
+    }
+
+    /// A call that is answered by so many notifications and a response.
+    #[must_use]
+    pub fn notify(count: usize) -> Self {
+        Call::new("notify", &format!(r#"{{"n":{count}}}"#))
+    }
+
+    fn new(tool: &str, arguments: &str) -> Self {
+        let params = format!(r#"{{"name":"{tool}","arguments":{arguments}}}"#);
+        Call { rest: format!(",\"method\":\"tools/call\",\"params\":{params}}}\n").into() }
+    }
+
+    /// The line with an id, in two parts: the second may be large and is never copied.
+    #[must_use]
+    pub fn line(&self, id: u64) -> (String, &[u8]) {
+        (format!("{{\"jsonrpc\":\"2.0\",\"id\":{id}"), &self.rest)
+    }
+
+    /// The message with an id, without a line's end.
+    #[must_use]
+    pub fn body(&self, id: u64) -> Bytes {
+        let (beginning, rest) = self.line(id);
+        [beginning.as_bytes(), &rest[..rest.len() - 1]].concat().into()
+    }
+}
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A response with a result.
+    Answer,
+    /// A response with an error.
+    Error,
+    /// A notification, or a request of the server.
+    Other,
+}
+
+/// How much of a line's beginning and end is looked at, in bytes.
+pub const EDGE: usize = 160;
+
+/// What a line is by its first and last [`EDGE`] bytes.
+#[must_use]
+pub fn kind(head: &[u8], tail: &[u8]) -> Kind {
+    let has = |name: &str| [head, tail].iter().any(|edge| memmem::find(edge, name.as_bytes()).is_some());
+    if has("\"method\":") || !has("\"id\":") {
+        Kind::Other
+    } else if memmem::find(head, b"\"error\":{").is_some() {
+        Kind::Error
+    } else {
+        Kind::Answer
+    }
+}
