@@ -9,6 +9,7 @@ pub mod direct;
 pub mod figures;
 pub mod piped;
 pub mod proc;
+pub mod programs;
 pub mod rows;
 pub mod stage;
 pub mod subject;

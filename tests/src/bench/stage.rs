@@ -2,21 +2,23 @@
 //! are measured. The bridge is signed in before anything is measured, as it is in a host on any day but the first.
 
 use std::io::{self, BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
 use mcp_mock_server::MockServer;
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::oneshot;
 
 use super::Settings;
 use super::call::Call;
 use super::piped::Piped;
+use super::programs::Programs;
 use super::subject::{Recipe, Start, Subject};
 use super::upstream::{OPEN, PROTECTED};
-use crate::binary;
-use crate::browser::Browser;
+use crate::browser;
 
 /// Where the direct call is among those measured.
 pub const DIRECT: usize = 0;
@@ -29,6 +31,7 @@ pub const BRIDGE: usize = 2;
 #[derive(Debug)]
 pub struct Stage {
     origin: String,
+    floor: PathBuf,
     bridge: PathBuf,
     others: Vec<String>,
     folder: TempDir,
@@ -50,15 +53,14 @@ impl Stage {
     /// # Errors
     /// Where one of them does not start, or the sign-in does not work.
     pub fn set_up(settings: &Settings) -> io::Result<Self> {
-        binary::build_aloud()?;
-        let bridge = settings.bridge.clone().unwrap_or_else(binary::mcp_bridge);
+        let programs = Programs::build()?;
+        let bridge = settings.bridge.clone().unwrap_or_else(|| programs.path("mcp-bridge"));
         let issuer = authorization_server()?;
-        let mut upstream =
-            Command::new(binary::test_browser().with_file_name(format!("bench{}", std::env::consts::EXE_SUFFIX)))
-                .args(["upstream", "--issuer", &issuer.url])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()?;
+        let mut upstream = Command::new(programs.path("bench"))
+            .args(["upstream", "--issuer", &issuer.url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let mut origin = String::new();
         let stdout = upstream.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         BufReader::new(stdout).read_line(&mut origin)?;
@@ -66,8 +68,11 @@ impl Stage {
         let _ = issuer.issue_for.send(format!("{origin}{PROTECTED}"));
         let folder = tempfile::Builder::new().prefix("bench-").tempdir()?;
         let others = settings.others.clone();
-        let stage = Stage { origin, bridge, others, folder, upstream, _authorization: issuer.alive };
-        let mut first = Piped::start(stage.bridge().envs(issuer.environment))?;
+        let floor = programs.path("bare-forwarder");
+        let stage = Stage { origin, floor, bridge, others, folder, upstream, _authorization: issuer.alive };
+        let mut first = Piped::start(
+            stage.bridge().env("BROWSER", programs.path("test-browser")).env(browser::ADDRESS, issuer.browser),
+        )?;
         first.initialize()?;
         first.call(&Call::small())?;
         drop(first);
@@ -106,7 +111,7 @@ impl Stage {
     /// The programs whose size is known.
     #[must_use]
     pub fn programs(&self) -> [(usize, PathBuf); 2] {
-        [(FLOOR, floor_program()), (BRIDGE, self.bridge.clone())]
+        [(FLOOR, self.floor.clone()), (BRIDGE, self.bridge.clone())]
     }
 
     /// Starts all of them.
@@ -152,7 +157,7 @@ impl Stage {
     }
 
     fn floor(&self, url: &str) -> Command {
-        let mut command = Command::new(floor_program());
+        let mut command = Command::new(&self.floor);
         command.arg(url).env_clear();
         command
     }
@@ -183,16 +188,12 @@ impl Cast<'_> {
     }
 }
 
-fn floor_program() -> PathBuf {
-    binary::test_browser().with_file_name(format!("bare-forwarder{}", std::env::consts::EXE_SUFFIX))
-}
-
 /// An authorization server and a person's browser, on a thread of their own.
 struct Issuer {
     url: String,
     issue_for: oneshot::Sender<String>,
-    /// What lets a bridge use the browser.
-    environment: [(&'static str, String); 2],
+    /// Where a browser hands over what it was opened with.
+    browser: String,
     /// Both live as long as this.
     alive: oneshot::Sender<()>,
 }
@@ -201,18 +202,34 @@ fn authorization_server() -> io::Result<Issuer> {
     let (end, ended) = oneshot::channel::<()>();
     let (issue_for, resource) = oneshot::channel::<String>();
     let (ready, is_ready) = mpsc::channel();
+    let tabs = TcpListener::bind("127.0.0.1:0")?;
+    let browser = tabs.local_addr()?.to_string();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::spawn(move || {
         runtime.block_on(async {
             let Ok(server) = MockServer::builder().start().await else { return };
-            let browser = Browser::obliging().await;
-            let _ = ready.send((server.issuer(), browser.environment()));
+            let _ = ready.send(server.issuer());
             if let Ok(resource) = resource.await {
                 server.also_issue_for(resource);
             }
-            let _ = ended.await;
+            tokio::select! {
+                _ = ended => {}
+                // What does not work shows itself by a bridge that is not signed in.
+                _ = agree_to_everything(tabs) => {}
+            }
         });
     });
-    let (url, environment) = is_ready.recv().map_err(|_| io::Error::other("the mock server does not start"))?;
-    Ok(Issuer { url, issue_for, environment, alive: end })
+    let url = is_ready.recv().map_err(|_| io::Error::other("the mock server does not start"))?;
+    Ok(Issuer { url, issue_for, browser, alive: end })
+}
+
+/// A person who agrees in every tab, and never opens two.
+async fn agree_to_everything(tabs: TcpListener) -> io::Result<()> {
+    tabs.set_nonblocking(true)?;
+    let tabs = tokio::net::TcpListener::from_std(tabs)?;
+    loop {
+        let mut url = String::new();
+        tabs.accept().await?.0.read_to_string(&mut url).await?;
+        browser::try_visit(&url).await.map_err(io::Error::other)?;
+    }
 }
