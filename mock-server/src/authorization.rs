@@ -1,11 +1,13 @@
 //! The authorization server: OAuth 2.1 as MCP demands it, approved by settings or by a person.
 //! It knows tokens and clients, never an MCP message. A request walks metadata → registration → authorize → token.
 
+pub(crate) mod access_token;
 pub(crate) mod authorize;
 pub(crate) mod client_authentication;
 pub(crate) mod client_metadata_document;
 #[expect(dead_code, reason = "the page that uses it is not there yet")]
 pub(crate) mod consent;
+pub(crate) mod id_token;
 pub(crate) mod jwt;
 pub(crate) mod metadata;
 pub(crate) mod parameters;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::faults::FaultSetting;
 use crate::server::{MockServer, StartError};
-use crate::settings::{Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, ServerCertificate, Settings};
+use crate::settings::{
+    Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, ServerCertificate, Settings, TokenFormat,
+};
 use crate::state::Known;
 use crate::tls::IssuedCertificate;
 
@@ -45,6 +47,20 @@ impl MockServerBuilder {
     #[must_use]
     pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.refresh_token_lifetime = lifetime;
+        self
+    }
+
+    /// Whether each refresh gives a new refresh token and spends the old one (default yes).
+    #[must_use]
+    pub fn rotate_refresh_tokens(mut self, rotated: bool) -> Self {
+        self.settings.rotate_refresh_tokens = rotated;
+        self
+    }
+
+    /// The form of access tokens (default JWT).
+    #[must_use]
+    pub fn token_format(mut self, format: TokenFormat) -> Self {
+        self.settings.token_format = format;
         self
     }
 

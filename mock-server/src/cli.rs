@@ -94,6 +94,8 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
         registration: unless(options.no_registration),
         token_endpoint_auth_method: options.auth_method.map(Into::into),
         reply: options.reply.map_or(default.reply, Into::into),
+        rotate_refresh_tokens: unless(options.no_rotation),
+        token_format: options.token_format.map_or(default.token_format, Into::into),
         faults: plain(options.fault),
         admin: options.admin == Some(true),
         protected: unless(options.unprotected),

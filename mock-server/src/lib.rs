@@ -23,6 +23,8 @@ pub use counts::Counts;
 pub use faults::{Fault, FaultSetting, Takes, WrongFault};
 pub use log::{Endpoint, Seen};
 pub use server::{MockServer, StartError};
-pub use settings::{Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, ServerCertificate, Settings};
+pub use settings::{
+    Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, ServerCertificate, Settings, TokenFormat,
+};
 pub use timed_out::TimedOut;
 pub use tls::{IssuedCertificate, ThrowAwayCa, TlsFault};

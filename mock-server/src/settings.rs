@@ -16,8 +16,24 @@ use crate::tls::IssuedCertificate;
 pub(crate) const MCP_SCOPE: &str = "mcp:tools";
 /// A second scope of the resource, for step-up (see [`Settings::tool_scopes`]).
 pub(crate) const ADMIN_SCOPE: &str = "mcp:admin";
-/// OpenID Connect's scope for refresh tokens; listed by the authorization server only.
+/// OpenID Connect's scope for refresh tokens; listed by the authorization server only, as are those below.
 pub(crate) const OFFLINE_SCOPE: &str = "offline_access";
+/// The scope that asks for an ID token.
+pub(crate) const OPENID_SCOPE: &str = "openid";
+/// The scope that asks for the name in the ID token.
+pub(crate) const PROFILE_SCOPE: &str = "profile";
+/// The scope that asks for the mail address in the ID token.
+pub(crate) const EMAIL_SCOPE: &str = "email";
+
+/// The form of access tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenFormat {
+    /// A signed JWT (RFC 9068).
+    #[default]
+    Jwt,
+    /// A random text.
+    Opaque,
+}
 
 /// How requests to the MCP endpoint are answered when a tool does not need a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,6 +161,10 @@ pub struct Settings {
     pub refresh_grace: Duration,
     /// How long the token endpoint waits between what it does and its answer: a range, and the seed of the sequence.
     pub token_delay: Option<(Range<Duration>, u64)>,
+    /// Whether each refresh gives a new refresh token and spends the old one; else one serves until it expires.
+    pub rotate_refresh_tokens: bool,
+    /// The form of access tokens.
+    pub token_format: TokenFormat,
     /// Lifetime of authorization codes.
     pub authorization_code_lifetime: Duration,
     /// How requests are answered.
@@ -217,6 +237,8 @@ impl Default for Settings {
             access_token_ttl_override: None,
             refresh_token_lifetime: Duration::from_secs(30 * 24 * 3600),
             refresh_grace: Duration::ZERO,
+            rotate_refresh_tokens: true,
+            token_format: TokenFormat::default(),
             token_delay: None,
             authorization_code_lifetime: Duration::from_secs(60),
             reply: ReplyForm::default(),
@@ -322,7 +344,7 @@ impl Settings {
     /// The scopes that the authorization server grants.
     pub(crate) fn server_scopes(&self) -> Vec<&str> {
         let mut scopes = self.resource_scopes();
-        for scope in [ADMIN_SCOPE, OFFLINE_SCOPE] {
+        for scope in [ADMIN_SCOPE, OFFLINE_SCOPE, OPENID_SCOPE, PROFILE_SCOPE, EMAIL_SCOPE] {
             if !scopes.contains(&scope) {
                 scopes.push(scope);
             }

@@ -8,6 +8,7 @@ mod client;
 mod faults;
 mod issuer;
 mod known_clients;
+mod openid;
 mod recovery;
 mod registration;
 mod resource;

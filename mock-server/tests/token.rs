@@ -294,3 +294,55 @@ mod rfc9068_2 {
         assert!((60..=61).contains(&lifetime));
     }
 }
+
+mod opaque_tokens {
+    use mcp_mock_server::TokenFormat;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_says_nothing_and_is_good_until_it_ends() {
+        let server = MockServer::builder().token_format(TokenFormat::Opaque).start().await.unwrap();
+        let mut client = Client::initialized(&server).await;
+        let token = client.access_token.clone().unwrap();
+        assert!(!token.contains('.'));
+        assert!(server.issued_secrets().contains(&token));
+        client.refreshed().await;
+        assert_eq!(client.send(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await.status(), StatusCode::OK);
+        assert_eq!(client.revoke(client.access_token.as_ref().unwrap(), &[]).await.status(), StatusCode::OK);
+        let response = client.send(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn a_token_for_another_resource_is_refused() {
+        let builder = MockServer::builder().token_format(TokenFormat::Opaque).also_issues_for("https://other.example");
+        let server = builder.start().await.unwrap();
+        let mut client = Client::registered(&server).await;
+        let other = [("resource", Some("https://other.example"))];
+        let code = crate::client::parameters_of(&client.authorize(&other).await)["code"].clone();
+        let response = client.redeem(&code, &other).await;
+        client.keep(response).await;
+        let response = client.send(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await;
+        assert!(response.headers()["www-authenticate"].to_str().unwrap().contains("invalid_token"));
+    }
+}
+
+mod refresh_without_rotation {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_token_serves_again_and_again_and_no_other_comes() {
+        let server = MockServer::builder().rotate_refresh_tokens(false).start().await.unwrap();
+        let client = Client::signed_in(&server).await;
+        let token = client.refresh_token.clone().unwrap();
+        for _ in 0..3 {
+            let document = json_of(client.refresh(&token, &[]).await).await;
+            assert!(document["access_token"].is_string());
+            assert_eq!(document.get("refresh_token"), None);
+        }
+        assert_eq!(server.families_revoked(), 0);
+        server.revoke_refresh_tokens();
+        assert_refused(client.refresh(&token, &[]).await, "invalid_grant", "revoked").await;
+    }
+}

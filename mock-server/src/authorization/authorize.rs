@@ -19,7 +19,7 @@ use crate::authorization::redirect_uri;
 use crate::authorization::scope::Scope;
 use crate::faults::Fault;
 use crate::random;
-use crate::settings::{Account, Approval, Layout, MCP_SCOPE};
+use crate::settings::{Account, Approval, Layout, MCP_SCOPE, OPENID_SCOPE};
 use crate::state::{ServerState, Shared};
 
 /// A request in which nothing is wrong; only a person's word is missing.
@@ -30,6 +30,7 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) state: Option<String>,
     pub(crate) scope: Scope,
     pub(crate) resource: Option<String>,
+    pub(super) nonce: Option<String>,
     pub(super) challenge: String,
 }
 
@@ -53,6 +54,9 @@ pub(crate) async fn authorize(State(state): State<Shared>, RawQuery(query): RawQ
         Err(reason) => return page(&state, &reason),
     };
     let answer = match judged(&state, &parameters, redirect_uri) {
+        Ok(request) if state.settings.approval == Approval::Ask && is_silent(&request, &parameters) => {
+            Err(refusal("interaction_required", "prompt is none, and a person must be asked"))
+        }
         Ok(request) if state.settings.approval == Approval::Ask => match consent::park(&state, request) {
             Ok(page) => return redirect(StatusCode::FOUND, page),
             Err(error) => Err(refusal("server_error", error.to_string())),
@@ -62,6 +66,11 @@ pub(crate) async fn authorize(State(state): State<Shared>, RawQuery(query): RawQ
         Err(refusal) => Err(refusal),
     };
     response(&state, StatusCode::FOUND, redirect_uri, parameters.get("state"), answer)
+}
+
+/// Whether no page may be shown (`OpenID` Connect Core §3.1.2.1).
+fn is_silent(request: &AuthorizationRequest, parameters: &Parameters) -> bool {
+    request.scope.contains(OPENID_SCOPE) && parameters.get("prompt") == Some("none")
 }
 
 /// What a person who says no lets the client know.
@@ -112,6 +121,7 @@ pub(crate) fn issue_code(
             scope: request.scope,
             resource: request.resource,
             at: now,
+            nonce: request.nonce,
         },
         redirect_uri: request.redirect_uri,
         challenge: request.challenge,
@@ -159,6 +169,7 @@ pub(super) fn judged(
         challenge: judged_challenge(parameters)?.to_owned(),
         resource: judged_resource(state, parameters.get("resource"))?,
         scope: judged_scope(state, parameters.get("scope"))?,
+        nonce: parameters.get("nonce").map(str::to_owned),
     })
 }
 

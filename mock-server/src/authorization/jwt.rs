@@ -85,9 +85,19 @@ impl SigningKey {
         &self.jwk
     }
 
+    /// An access token.
     pub(crate) fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
+        self.signed(TYPE, claims)
+    }
+
+    /// An ID token; its type keeps it from being taken for an access token.
+    pub(crate) fn sign_id_token(&self, claims: &impl Serialize) -> Result<String, KeyError> {
+        self.signed("JWT", claims)
+    }
+
+    fn signed(&self, kind: &str, claims: &impl Serialize) -> Result<String, KeyError> {
         let mut header = Header::new(Algorithm::ES256);
-        header.typ = Some(TYPE.to_owned());
+        header.typ = Some(kind.to_owned());
         header.kid = Some(self.id.clone());
         Ok(encode(&header, claims, &self.private)?)
     }

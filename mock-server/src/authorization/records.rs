@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::authorization::jwt::Claims;
 use crate::authorization::scope::Scope;
 use crate::settings::{Account, AuthMethod};
 
@@ -41,8 +42,9 @@ pub(crate) struct Grant {
     pub(crate) scope: Scope,
     pub(crate) resource: Option<String>,
     /// When they did.
-    #[expect(dead_code, reason = "the page that shows it is not there yet")]
     pub(crate) at: SystemTime,
+    /// What the client wants to find in the ID token (`OpenID` Connect Core §3.1.2.1).
+    pub(crate) nonce: Option<String>,
 }
 
 /// An authorization code and what it was issued for.
@@ -114,6 +116,8 @@ pub(crate) struct Records {
     codes: HashMap<String, Code>,
     families: Vec<Family>,
     access: HashMap<String, AccessToken>,
+    /// What tokens that say nothing by themselves stand for.
+    opaque: HashMap<String, Claims>,
     refresh: HashMap<String, RefreshToken>,
     reuses: usize,
 }
@@ -180,6 +184,14 @@ impl Records {
         beside: Option<String>,
     ) {
         self.access.insert(jti, AccessToken { family, expires_at, ended: None, beside });
+    }
+
+    pub(crate) fn add_opaque_token(&mut self, text: String, claims: Claims) {
+        self.opaque.insert(text, claims);
+    }
+
+    pub(crate) fn opaque_token(&self, text: &str) -> Option<&Claims> {
+        self.opaque.get(text)
     }
 
     /// `None` while the token counts.

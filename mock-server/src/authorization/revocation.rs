@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, PRAGMA};
 use http::{HeaderMap, StatusCode};
 
+use crate::authorization::access_token;
 use crate::authorization::client_authentication::authenticated;
 use crate::authorization::parameters::Parameters;
 use crate::authorization::records::{Client, Records};
@@ -54,7 +55,7 @@ fn revoke_access_token(
     client: &Client,
     token: &str,
 ) -> Result<(), Refusal> {
-    let Ok(claims) = state.key.read(token, &state.issuer, None) else { return Ok(()) };
+    let Ok(claims) = access_token::read(state, records, token, None) else { return Ok(()) };
     judge_owner(&claims.client_id, client)?;
     if state.has(Fault::RefreshTokensOnly) {
         return Err(refusal("unsupported_token_type", "only refresh tokens can be revoked here"));

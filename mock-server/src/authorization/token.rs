@@ -1,5 +1,6 @@
-//! The token endpoint (RFC 6749 §3.2): codes and refresh tokens in, signed access tokens out.
-//! Refresh tokens rotate at each use; what turns up twice ends its whole family (RFC 9700 §4.14.2).
+//! The token endpoint (RFC 6749 §3.2): codes and refresh tokens in, access tokens out, and an ID token where it was asked for.
+//! Refresh tokens rotate at each use, unless the settings say else; what turns up twice ends its whole family
+//! (RFC 9700 §4.14.2).
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,9 @@ use http::HeaderMap;
 use http::header::{CACHE_CONTROL, PRAGMA};
 use serde_json::{Value, json};
 
+use crate::authorization::access_token;
 use crate::authorization::client_authentication::authenticated;
+use crate::authorization::id_token;
 use crate::authorization::jwt::{Claims, seconds};
 use crate::authorization::parameters::Parameters;
 use crate::authorization::pkce;
@@ -91,7 +94,7 @@ fn redeem_code(
     if let Some(code) = records.code(text) {
         code.use_ = CodeUse::Redeemed(family);
     }
-    issue(state, records, client, &Issue { family, scope: &code.grant.scope, grant: &code.grant })
+    issue(state, records, client, &Issue { family, scope: &code.grant.scope, grant: &code.grant, refreshed: false })
 }
 
 fn judge_code(code: &Code, form: &Parameters) -> Result<(), Refusal> {
@@ -142,7 +145,10 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
             .filter(|asked| asked.is_within(&grant.scope))
             .ok_or_else(|| refusal("invalid_scope", format!("the granted scope is: {}", grant.scope)))?,
     };
-    let answer = issue(state, records, client, &Issue { family: id, scope: &scope, grant: &grant })?;
+    let answer = issue(state, records, client, &Issue { family: id, scope: &scope, grant: &grant, refreshed: true })?;
+    if !state.settings.rotate_refresh_tokens {
+        return Ok(answer);
+    }
     records.spend_refresh_token(text, (!grace.is_zero()).then_some(&answer));
     Ok(answer)
 }
@@ -153,11 +159,13 @@ struct Issue<'a> {
     /// The scope asked for, within the grant's.
     scope: &'a Scope,
     grant: &'a Grant,
+    /// Whether a refresh token was there before.
+    refreshed: bool,
 }
 
 /// RFC 6749 §5.1.
 fn issue(state: &ServerState, records: &mut Records, client: &Client, issue: &Issue<'_>) -> Result<Value, Refusal> {
-    let Issue { family, scope, grant } = *issue;
+    let Issue { family, scope, grant, refreshed } = *issue;
     let lifetime = state.settings.access_token_lifetime;
     let now = SystemTime::now();
     let jti = random::token().map_err(server_error)?;
@@ -174,16 +182,19 @@ fn issue(state: &ServerState, records: &mut Records, client: &Client, issue: &Is
         name: grant.account.name.clone(),
         email: grant.account.email.clone(),
     };
-    let access_token = state.key.sign(&claims).map_err(server_error)?;
-    state.remember_secret(&access_token);
+    let access_token = access_token::issued(state, records, &claims).map_err(server_error)?;
     let mut document = json!({
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": lifetime.as_secs(),
         "scope": scope.to_string(),
     });
+    // Once: the grant is the same ever after (OpenID Connect Core §12.2 leaves it out of a refresh).
+    if !refreshed && let Some(token) = id_token::issued(state, grant, &access_token).map_err(server_error)? {
+        document["id_token"] = json!(token);
+    }
     let mut beside = None;
-    if client.may_use("refresh_token") {
+    if client.may_use("refresh_token") && (!refreshed || state.settings.rotate_refresh_tokens) {
         let refresh_token = random::token().map_err(server_error)?;
         state.remember_secret(&refresh_token);
         records.add_refresh_token(refresh_token.clone(), family, state.settings.refresh_token_lifetime);

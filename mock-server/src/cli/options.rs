@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::values::{
     AccountText, AuthMethodName, Delay, KnownClientText, LayoutName, Origin, ReplyName, SeparateAddress, Spelled,
-    ToolScope,
+    TokenFormatName, ToolScope,
 };
 
 /// Defines the options, and how one layer of them lies over another.
@@ -61,6 +61,13 @@ options! {
         /// How long a used refresh token gives the same answer again [default: 0]
         #[arg(long, env = "MCP_MOCK_REFRESH_GRACE", value_name = "SECONDS")]
         refresh_grace: [Option<u64>];
+        /// Let one refresh token serve until it expires: a refresh gives no new one
+        #[arg(long, env = "MCP_MOCK_NO_ROTATION", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        no_rotation: [Option<bool>];
+        /// The form of access tokens [default: jwt]
+        #[arg(long, env = "MCP_MOCK_TOKEN_FORMAT", value_enum)]
+        token_format: [Option<TokenFormatName>];
         /// Lifetime of authorization codes [default: 60]
         #[arg(long, env = "MCP_MOCK_AUTHORIZATION_CODE_LIFETIME", value_name = "SECONDS")]
         authorization_code_lifetime: [Option<u64>];

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use mcp_mock_server::{Account, AuthMethod, KnownClient, Layout, ReplyForm};
+use mcp_mock_server::{Account, AuthMethod, KnownClient, Layout, ReplyForm, TokenFormat};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -88,6 +88,25 @@ impl From<ReplyName> for ReplyForm {
         match name {
             ReplyName::Json => ReplyForm::Json,
             ReplyName::Sse => ReplyForm::Sse,
+        }
+    }
+}
+
+/// The form of access tokens.
+#[derive(Clone, Copy, Debug, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TokenFormatName {
+    /// Signed JWTs (RFC 9068)
+    Jwt,
+    /// Random texts
+    Opaque,
+}
+
+impl From<TokenFormatName> for TokenFormat {
+    fn from(name: TokenFormatName) -> Self {
+        match name {
+            TokenFormatName::Jwt => TokenFormat::Jwt,
+            TokenFormatName::Opaque => TokenFormat::Opaque,
         }
     }
 }

@@ -5,6 +5,7 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use url::form_urlencoded;
 
+use crate::authorization::access_token;
 use crate::authorization::jwt::{Claims, TokenFault};
 use crate::authorization::metadata::resource_metadata_url;
 use crate::authorization::records::Ended;
@@ -51,7 +52,8 @@ pub(crate) fn admitted(state: &Shared, headers: &HeaderMap, query: Option<&str>)
         return Err(Denial::OtherScheme);
     }
     let issuer = state.token_issuer().ok_or(Denial::Issuer)?;
-    let claims = issuer.key.read(token, &issuer.issuer, Some(&state.mcp_url)).map_err(|fault| match fault {
+    let read = access_token::read(&issuer, &issuer.records(), token, Some(&state.mcp_url));
+    let claims = read.map_err(|fault| match fault {
         TokenFault::Issuer => Denial::Issuer,
         TokenFault::Audience => Denial::Audience,
         TokenFault::Invalid => Denial::Invalid,
