@@ -4,10 +4,13 @@
 pub(crate) mod access_token;
 pub(crate) mod authorize;
 pub(crate) mod client_authentication;
+pub(crate) mod client_management;
+pub(crate) mod client_metadata;
 pub(crate) mod client_metadata_document;
 #[expect(dead_code, reason = "the page that uses it is not there yet")]
 pub(crate) mod consent;
 pub(crate) mod id_token;
+pub(crate) mod introspection;
 pub(crate) mod jwt;
 pub(crate) mod metadata;
 pub(crate) mod parameters;
@@ -19,4 +22,5 @@ pub(crate) mod registration;
 pub(crate) mod revocation;
 pub(crate) mod routes;
 pub(crate) mod scope;
+pub(crate) mod software_statement;
 pub(crate) mod token;

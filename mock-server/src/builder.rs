@@ -173,6 +173,27 @@ impl MockServerBuilder {
         self
     }
 
+    /// Demands this token for a registration (RFC 7591 §3; default: anyone may register).
+    #[must_use]
+    pub fn initial_access_token(mut self, token: impl Into<String>) -> Self {
+        self.settings.initial_access_token = Some(token.into());
+        self
+    }
+
+    /// Whether clients may read, change and delete their registration (RFC 7592, default yes).
+    #[must_use]
+    pub fn client_management(mut self, offered: bool) -> Self {
+        self.settings.client_management = offered;
+        self
+    }
+
+    /// Whether RFC 7662 introspection is offered (default yes).
+    #[must_use]
+    pub fn introspection(mut self, offered: bool) -> Self {
+        self.settings.introspection = offered;
+        self
+    }
+
     /// Lifetime of the secrets that registration gives (default: they do not expire).
     #[must_use]
     pub fn client_secret_lifetime(mut self, lifetime: Duration) -> Self {

@@ -18,6 +18,7 @@ mod state;
 mod timed_out;
 mod tls;
 
+pub use authorization::jwt::KeyError;
 pub use builder::MockServerBuilder;
 pub use counts::Counts;
 pub use faults::{Fault, FaultSetting, Takes, WrongFault};

@@ -21,6 +21,8 @@ pub enum Endpoint {
     OpenidConfiguration,
     /// RFC 7591 registration.
     Registration,
+    /// RFC 7592 client configuration.
+    ClientManagement,
     /// RFC 6749 §3.1.
     Authorization,
     /// The page that asks a person.
@@ -29,6 +31,8 @@ pub enum Endpoint {
     Token,
     /// RFC 7009 revocation.
     Revocation,
+    /// RFC 7662 introspection.
+    Introspection,
     /// The public keys (RFC 7517).
     Jwks,
     /// The MCP endpoint.
@@ -66,12 +70,14 @@ impl Endpoint {
     fn below_issuer(path: &str) -> Self {
         match path {
             "/register" => Endpoint::Registration,
+            "/introspect" => Endpoint::Introspection,
             "/authorize" => Endpoint::Authorization,
             "/consent" => Endpoint::Consent,
             "/token" => Endpoint::Token,
             "/revoke" => Endpoint::Revocation,
             "/jwks.json" => Endpoint::Jwks,
             routes::OPENID_CONFIGURATION => Endpoint::OpenidConfiguration,
+            _ if path.starts_with("/register/") => Endpoint::ClientManagement,
             _ => Endpoint::Other,
         }
     }

@@ -193,6 +193,19 @@ impl MockServer {
         self.state.also_issue_for(resource.into());
     }
 
+    /// A software statement (RFC 7591 §2.3) of these claims that registration approves: this server signs it itself, as
+    /// its issuer, unless the claims name another.
+    ///
+    /// # Errors
+    /// [`KeyError`]: nothing can be signed.
+    pub fn software_statement(
+        &self,
+        mut claims: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<String, KeyError> {
+        claims.entry("iss").or_insert_with(|| self.state.issuer.clone().into());
+        self.state.key.sign_statement(&claims)
+    }
+
     /// Replaces all faults by this one, or by none.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.set_faults(fault);

@@ -189,6 +189,12 @@ pub struct Settings {
     pub token_endpoint_auth_method: Option<AuthMethod>,
     /// Whether RFC 7591 registration is offered.
     pub registration: bool,
+    /// The token that registration demands (RFC 7591 §3); `None`: anyone may register.
+    pub initial_access_token: Option<String>,
+    /// Whether clients may manage their registration (RFC 7592).
+    pub client_management: bool,
+    /// Whether RFC 7662 introspection is offered.
+    pub introspection: bool,
     /// Lifetime of the secrets that registration gives; `None`: they do not expire.
     pub client_secret_lifetime: Option<Duration>,
     /// The clients that were registered by hand.
@@ -252,6 +258,9 @@ impl Default for Settings {
             openid_configuration: true,
             token_endpoint_auth_method: None,
             registration: true,
+            initial_access_token: None,
+            client_management: true,
+            introspection: true,
             client_secret_lifetime: None,
             known_clients: Vec::new(),
             client_metadata_documents: false,

@@ -54,7 +54,8 @@ pub(crate) struct ServerState {
 impl ServerState {
     pub(crate) fn new(settings: Settings, origin: String, issuer: String, key: SigningKey) -> Self {
         let (records, refused_documents) = known_from_the_start(&settings);
-        let secrets = settings.known_clients.iter().filter_map(|client| client.secret.clone()).collect();
+        let secrets = settings.known_clients.iter().filter_map(|client| client.secret.clone());
+        let secrets = secrets.chain(settings.initial_access_token.clone()).collect();
         ServerState {
             mcp_url: format!("{origin}/mcp"),
             origin,
@@ -201,7 +202,7 @@ fn known_client(settings: &Settings, known: &KnownClient) -> Client {
         auth_methods: methods.collect(),
         redirect_uris: known.redirect_uris.clone(),
         grant_types: ["authorization_code", "refresh_token"].map(str::to_owned).to_vec(),
-        dynamic: false,
+        registration: None,
     }
 }
 

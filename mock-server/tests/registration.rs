@@ -89,6 +89,11 @@ mod rfc7591_3_2_2 {
             ("application_type", json!("toaster")),
             ("scope", json!("everything")),
             ("client_name", json!(5)),
+            ("client_uri", json!("no address")),
+            ("logo_uri", json!("javascript:alert(1)")),
+            ("tos_uri", json!("")),
+            ("policy_uri", json!("/relative")),
+            ("jwks_uri", json!("urn:x")),
         ] {
             let (status, document) = answer(&server, &with(name, value.clone())).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{name} {value}");
@@ -102,6 +107,15 @@ mod rfc7591_3_2_2 {
         assert_eq!(answer(&server, &registration("client_secret_basic")).await.0, StatusCode::CREATED);
         let (status, document) = answer(&server, &registration("none")).await;
         assert_eq!((status, document["error"].as_str()), (StatusCode::BAD_REQUEST, Some("invalid_client_metadata")));
+    }
+
+    #[tokio::test]
+    async fn two_key_sets_are_refused() {
+        let server = MockServer::builder().start().await.unwrap();
+        let mut body = with("jwks_uri", json!("https://client.example/jwks.json"));
+        assert_eq!(answer(&server, &body).await.0, StatusCode::CREATED);
+        body["jwks"] = json!({ "keys": [] });
+        assert_eq!(answer(&server, &body).await.1["error"], "invalid_client_metadata");
     }
 
     #[tokio::test]
@@ -124,4 +138,98 @@ async fn without_registration_there_is_neither_an_endpoint_nor_a_word_of_it() {
     assert_eq!(metadata.get("registration_endpoint"), None);
     let response = client.post_json(&format!("{}/register", server.issuer()), &registration("none")).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
+}
+
+mod rfc7591_3 {
+    use super::*;
+
+    #[tokio::test]
+    async fn where_a_token_is_demanded_only_it_registers() {
+        let server = MockServer::builder().initial_access_token("let-me-in").start().await.unwrap();
+        let client = Client::new(&server);
+        let send = |header: Option<&'static str>| {
+            let request = client.http.post(format!("{}/register", server.issuer()));
+            let request = request.header("content-type", "application/json").body(registration("none").to_string());
+            let request = if let Some(header) = header { request.header("authorization", header) } else { request };
+            async { request.send().await.unwrap() }
+        };
+        for (header, error) in [
+            (None, false),
+            (Some("Basic bGV0LW1lLWlu"), false),
+            (Some("Bearer guessed"), true),
+            (Some("Bearer let-me-in-2"), true),
+        ] {
+            let response = send(header).await;
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{header:?}");
+            let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+            assert!(challenge.starts_with("Bearer"), "{header:?}");
+            assert_eq!(challenge.contains("invalid_token"), error, "{header:?}");
+        }
+        assert_eq!(send(Some("bearer let-me-in")).await.status(), StatusCode::CREATED);
+        assert!(server.issued_secrets().contains(&"let-me-in".to_owned()));
+    }
+}
+
+mod rfc7591_2_3 {
+    use serde_json::Map;
+
+    use super::*;
+
+    fn statement(server: &MockServer, claims: &Value) -> String {
+        let claims = claims.as_object().cloned().unwrap_or_else(Map::new);
+        server.software_statement(claims).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_statement_says_goes_before_what_the_client_says() {
+        let server = MockServer::builder().start().await.unwrap();
+        let statement = statement(&server, &json!({ "client_name": "Vouched for", "software_id": "4711" }));
+        let (status, document) = answer(&server, &with("software_statement", json!(statement))).await;
+        assert_eq!(status, StatusCode::CREATED);
+        assert_eq!((&document["client_name"], &document["software_id"]), (&"Vouched for".into(), &"4711".into()));
+        assert_eq!(document["software_statement"], json!(statement));
+        assert_eq!(document.get("iss"), None);
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_is_none_or_is_wrongly_signed_is_invalid() {
+        let server = MockServer::builder().start().await.unwrap();
+        let other = MockServer::builder().start().await.unwrap();
+        let good = statement(&server, &json!({}));
+        let (claims, signature) = (good.split('.').nth(1).unwrap(), good.split('.').nth(2).unwrap());
+        let forged = statement(&other, &json!({ "iss": server.issuer() }));
+        for (name, statement) in [
+            ("no text", json!(5)),
+            ("no JWT", json!("a.b.c")),
+            ("no signature", json!(format!("eyJhbGciOiJub25lIn0.{claims}."))),
+            ("another algorithm", json!(format!("eyJhbGciOiJIUzI1NiJ9.{claims}.{signature}"))),
+            ("another's key under our name", json!(forged)),
+            ("expired", json!(statement(&server, &json!({ "exp": 1 })))),
+        ] {
+            let (status, document) = answer(&server, &with("software_statement", statement)).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{name}");
+            assert_eq!(document["error"], "invalid_software_statement", "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_statement_of_another_issuer_is_unapproved() {
+        let server = MockServer::builder().start().await.unwrap();
+        let other = MockServer::builder().start().await.unwrap();
+        let body = with("software_statement", json!(statement(&other, &json!({}))));
+        let (status, document) = answer(&server, &body).await;
+        assert_eq!((status, &document["error"]), (StatusCode::BAD_REQUEST, &"unapproved_software_statement".into()));
+    }
+
+    #[tokio::test]
+    async fn metadata_in_a_statement_is_judged_as_any() {
+        let server = MockServer::builder().start().await.unwrap();
+        for (claims, error) in [
+            (json!({ "redirect_uris": ["http://client.example/"] }), "invalid_redirect_uri"),
+            (json!({ "grant_types": ["password"] }), "invalid_client_metadata"),
+        ] {
+            let body = with("software_statement", json!(statement(&server, &claims)));
+            assert_eq!(answer(&server, &body).await.1["error"], error);
+        }
+    }
 }

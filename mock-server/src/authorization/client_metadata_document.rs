@@ -64,7 +64,7 @@ pub(crate) fn judged(url: &str, document: &Value) -> Result<Client, DocumentFaul
         auth_methods: vec![AuthMethod::None],
         redirect_uris: parsed.redirect_uris,
         grant_types: parsed.grant_types.unwrap_or_else(|| vec!["authorization_code".to_owned()]),
-        dynamic: false,
+        registration: None,
     })
 }
 
@@ -102,7 +102,10 @@ mod tests {
     #[test]
     fn a_document_under_its_own_url_is_a_client() {
         let client = judged(URL, &document()).unwrap();
-        assert_eq!((client.id.as_str(), client.may_use("refresh_token"), client.dynamic), (URL, true, false));
+        assert_eq!(
+            (client.id.as_str(), client.may_use("refresh_token"), client.registration.is_some()),
+            (URL, true, false)
+        );
     }
 
     #[test]

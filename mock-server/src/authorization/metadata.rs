@@ -99,6 +99,12 @@ fn server_document(state: &ServerState) -> Value {
         document["revocation_endpoint_auth_methods_supported"] =
             document["token_endpoint_auth_methods_supported"].clone();
     }
+    if state.settings.introspection {
+        let proofs = state.settings.auth_methods().into_iter().filter(|method| *method != AuthMethod::None);
+        let proofs = proofs.map(AuthMethod::name).chain(["Bearer"]).collect::<Vec<_>>();
+        document["introspection_endpoint"] = json!(format!("{issuer}/introspect"));
+        document["introspection_endpoint_auth_methods_supported"] = json!(proofs);
+    }
     if !state.has(Fault::NoPkce) {
         document["code_challenge_methods_supported"] = json!(["S256"]);
     }

@@ -24,14 +24,24 @@ pub(crate) struct Client {
     pub(crate) auth_methods: Vec<AuthMethod>,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) grant_types: Vec<String>,
-    /// By RFC 7591, and so forgotten when the server forgets.
-    pub(crate) dynamic: bool,
+    /// What it registered by RFC 7591, if it did; it is forgotten when the server forgets.
+    pub(crate) registration: Option<Registration>,
 }
 
 impl Client {
     pub(crate) fn may_use(&self, grant_type: &str) -> bool {
         self.grant_types.iter().any(|granted| granted == grant_type)
     }
+}
+
+/// A registration by RFC 7591.
+#[derive(Clone, Debug)]
+pub(crate) struct Registration {
+    /// The metadata as registered.
+    pub(crate) metadata: Value,
+    pub(crate) issued_at: SystemTime,
+    /// The token that manages it (RFC 7592 §1.2).
+    pub(crate) token: String,
 }
 
 /// What a person granted to a client.
@@ -133,7 +143,16 @@ impl Records {
 
     /// Forgets every client that registered itself; its codes and tokens stay.
     pub(crate) fn forget_clients(&mut self) {
-        self.clients.retain(|_, client| !client.dynamic);
+        self.clients.retain(|_, client| client.registration.is_none());
+    }
+
+    /// Ends a client with its codes and all of its tokens (RFC 7592 §2.3).
+    pub(crate) fn remove_client(&mut self, id: &str) {
+        self.clients.remove(id);
+        self.codes.retain(|_, code| code.grant.client_id != id);
+        for family in self.families.iter_mut().filter(|family| family.grant.client_id == id) {
+            family.revoked = true;
+        }
     }
 
     pub(crate) fn add_code(&mut self, text: String, code: Code) {
@@ -248,6 +267,13 @@ impl Records {
             self.families.get(token.family.0).filter(|family| !family.revoked && family.grant.client_id == client)?;
         // A clock that went backwards makes it recent.
         (at.elapsed().unwrap_or_default() < grace).then_some((family, answer))
+    }
+
+    /// The grant and the end of a refresh token that may be used.
+    pub(crate) fn live_refresh_token(&self, text: &str) -> Option<(&Grant, SystemTime)> {
+        let token = self.refresh.get(text).filter(|token| !token.spent && !token.revoked)?;
+        let family = self.families.get(token.family.0).filter(|family| !family.revoked)?;
+        (token.expires_at > SystemTime::now()).then_some((&family.grant, token.expires_at))
     }
 
     /// The family that a refresh token belongs to, whatever became of it.

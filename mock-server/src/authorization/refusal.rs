@@ -42,6 +42,12 @@ pub(crate) fn unauthenticated(state: &ServerState, fault: AuthenticationFault, h
 }
 
 impl Refusal {
+    /// A public client where a client must prove itself.
+    pub(crate) fn public_client() -> Self {
+        let description = "a client must prove itself here, and this one has no secret".to_owned();
+        Refusal { status: StatusCode::UNAUTHORIZED, code: "invalid_client", description }
+    }
+
     pub(crate) fn response(&self, state: &ServerState) -> Response {
         let body = json!({ "error": self.code, "error_description": state.words(&self.description) });
         let mut response = (self.status, Json(body)).into_response();

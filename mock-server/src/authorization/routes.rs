@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::authorization::{authorize, metadata, registration, revocation, token};
+use crate::authorization::{authorize, client_management, introspection, metadata, registration, revocation, token};
 use crate::state::Shared;
 
 /// Where RFC 8414 metadata stands, before the path of the issuer.
@@ -17,9 +17,14 @@ pub(crate) fn routes(issuer_path: &str) -> Router<Shared> {
     let below = Router::new()
         .route("/jwks.json", get(metadata::jwks))
         .route("/register", post(registration::register))
+        .route(
+            "/register/{id}",
+            get(client_management::read).put(client_management::update).delete(client_management::delete),
+        )
         .route("/authorize", get(authorize::authorize))
         .route("/token", post(token::token))
         .route("/revoke", post(revocation::revoke))
+        .route("/introspect", post(introspection::introspect))
         .route(OPENID_CONFIGURATION, get(metadata::openid_configuration));
     let metadata = get(metadata::authorization_server);
     if issuer_path.is_empty() {

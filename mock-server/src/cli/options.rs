@@ -118,6 +118,17 @@ options! {
         #[arg(long, env = "MCP_MOCK_NO_REGISTRATION", value_name = "BOOL", num_args = 0..=1, require_equals = true,
             default_missing_value = "true")]
         no_registration: [Option<bool>];
+        /// Demand this token for a registration [default: anyone may register]
+        #[arg(long, env = "MCP_MOCK_INITIAL_ACCESS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+        initial_access_token: [Option<String>];
+        /// Do not let clients read, change or delete their registration
+        #[arg(long, env = "MCP_MOCK_NO_CLIENT_MANAGEMENT", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        no_client_management: [Option<bool>];
+        /// Offer no introspection
+        #[arg(long, env = "MCP_MOCK_NO_INTROSPECTION", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        no_introspection: [Option<bool>];
         /// Lifetime of the client secrets that registration gives [default: they do not expire]
         #[arg(long, env = "MCP_MOCK_CLIENT_SECRET_LIFETIME", value_name = "SECONDS")]
         client_secret_lifetime: [Option<u64>];
