@@ -258,6 +258,13 @@ impl MockServerBuilder {
         self
     }
 
+    /// Lets web pages of this origin use the MCP endpoint (default: those of its own only); `*` is any.
+    #[must_use]
+    pub fn allowed_origin(mut self, origin: impl Into<String>) -> Self {
+        self.settings.allowed_origins.push(origin.into());
+        self
+    }
+
     /// Whether the MCP endpoint demands a token (default yes).
     #[must_use]
     pub fn protected(mut self, protected: bool) -> Self {

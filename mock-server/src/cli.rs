@@ -97,6 +97,7 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
         initial_access_token: options.initial_access_token,
         client_management: unless(options.no_client_management),
         introspection: unless(options.no_introspection),
+        allowed_origins: options.allowed_origin.unwrap_or_default(),
         rotate_refresh_tokens: unless(options.no_rotation),
         token_format: options.token_format.map_or(default.token_format, Into::into),
         faults: plain(options.fault),

@@ -1,5 +1,9 @@
 //! Every path of the server and the layers around all of them: request ids, traces, limits, panics, and the log.
-//! Secrets are kept out of traces: sensitive headers are marked and queries are not traced.
+//! Secrets are kept out of traces: sensitive headers are marked and queries are not traced. What web pages of other origins
+//! may do is in `router/cors.rs`, what is compressed in `router/compression.rs`.
+
+mod compression;
+mod cors;
 
 use std::any::Any;
 
@@ -9,7 +13,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -49,13 +53,17 @@ fn resource() -> Router<Shared> {
 /// Routes within the layers that are around all of them.
 fn layered(state: Shared, routes: Router<Shared>) -> Router {
     let sensitive = [AUTHORIZATION, COOKIE, HeaderName::from_static(SESSION_HEADER)];
+    // A redirect to a client holds its code.
+    let sensitive_in_answers = [WWW_AUTHENTICATE, LOCATION, SET_COOKIE, HeaderName::from_static(SESSION_HEADER)];
     routes
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(from_fn_with_state(state.clone(), observe))
+        .layer(compression::layer())
+        .layer(cors::layer(state.clone()))
         .layer(RequestBodyLimitLayer::new(state.settings.body_limit))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, state.settings.request_timeout))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(SetSensitiveResponseHeadersLayer::new([WWW_AUTHENTICATE, HeaderName::from_static(SESSION_HEADER)]))
+        .layer(SetSensitiveResponseHeadersLayer::new(sensitive_in_answers))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(SetRequestIdLayer::x_request_id(RandomId))
@@ -104,7 +112,10 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
         Some(secrets) => faults::echo::added(&secrets, response).await,
         None => response,
     };
-    let response = faults::body::altered(&state, &headers, response).await;
+    let mut response = faults::body::altered(&state, &headers, response).await;
+    if !state.faults().is_empty() {
+        response.extensions_mut().insert(compression::AsItIs);
+    }
     if response.extensions().get::<NoAnswer>().is_none() {
         state.log.answered(index, response.status(), response.headers());
     }
@@ -135,5 +146,39 @@ impl MakeRequestId for RandomId {
     fn make_request_id<B>(&mut self, _: &http::Request<B>) -> Option<RequestId> {
         let id = random::token().ok()?;
         HeaderValue::from_str(&id).ok().map(RequestId::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use http::{Request, StatusCode};
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::layered;
+    use crate::authorization::jwt::SigningKey;
+    use crate::settings::Settings;
+    use crate::state::ServerState;
+
+    #[tokio::test]
+    async fn a_panic_is_500_and_ends_nothing_else() {
+        let origin = "http://127.0.0.1:1".to_owned();
+        let state = ServerState::new(Settings::default(), origin.clone(), origin, SigningKey::generate().unwrap());
+        let routes = Router::new().route(
+            "/panic",
+            get(|| async {
+                if true {
+                    panic!("on purpose")
+                }
+            }),
+        );
+        let service = TowerToHyperService::new(layered(state.into(), routes));
+        for (path, status) in [("/panic", StatusCode::INTERNAL_SERVER_ERROR), ("/else", StatusCode::NOT_FOUND)] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            assert_eq!(service.call(request).await.unwrap().status(), status);
+        }
     }
 }

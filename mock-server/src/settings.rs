@@ -211,6 +211,8 @@ pub struct Settings {
     pub accounts: Vec<Account>,
     /// The `sub` of the account that approves where no page asks; `None`, or nobody's: the first one.
     pub approve_as: Option<String>,
+    /// Origins of web pages that may use the MCP endpoint beside its own; `*` is any.
+    pub allowed_origins: Vec<String>,
     /// Whether the MCP endpoint demands a token.
     pub protected: bool,
     /// Whether only `tools/call` demands a token: the handshake and the lists are open.
@@ -269,6 +271,7 @@ impl Default for Settings {
             approval: Approval::default(),
             accounts: vec![Account::new("alice", "Alice Example"), Account::new("bob", "Bob Example")],
             approve_as: None,
+            allowed_origins: Vec::new(),
             protected: true,
             open_until_tools_call: false,
             tool_scopes: BTreeMap::new(),

@@ -4,6 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use http::HeaderValue;
+
 use crate::authorization::client_metadata_document::{self, DocumentFault};
 use crate::authorization::consent;
 use crate::authorization::jwt::SigningKey;
@@ -133,6 +135,12 @@ impl ServerState {
 
     pub(crate) fn also_issue_for(&self, resource: String) {
         lock(&self.resources).push(resource);
+    }
+
+    /// Whether a web page of this origin may use the MCP endpoint.
+    pub(crate) fn may_come_from(&self, origin: &HeaderValue) -> bool {
+        let allowed = self.settings.allowed_origins.iter().map(String::as_str).chain([&*self.origin]);
+        origin.to_str().is_ok_and(|origin| allowed.into_iter().any(|allowed| allowed == "*" || allowed == origin))
     }
 
     /// Whether tokens are issued for this resource.

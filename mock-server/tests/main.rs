@@ -9,6 +9,7 @@ mod faults;
 mod introspection;
 mod issuer;
 mod known_clients;
+mod layers;
 mod management;
 mod openid;
 mod recovery;

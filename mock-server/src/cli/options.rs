@@ -161,6 +161,9 @@ options! {
         #[arg(long, env = "MCP_MOCK_ADMIN", value_name = "BOOL", num_args = 0..=1, require_equals = true,
             default_missing_value = "true")]
         admin: [Option<bool>];
+        /// Let web pages of this origin use the MCP endpoint, `*` of any; may be repeated [default: its own only]
+        #[arg(long, env = "MCP_MOCK_ALLOWED_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+        allowed_origin: [Option<Vec<String>>];
         /// Demand no token at the MCP endpoint
         #[arg(long, env = "MCP_MOCK_UNPROTECTED", value_name = "BOOL", num_args = 0..=1, require_equals = true,
             default_missing_value = "true")]

@@ -48,7 +48,7 @@ pub(crate) async fn mcp(
 }
 
 fn admitted(state: &Shared, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<Option<Claims>, Refusal> {
-    if headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes() != state.origin.as_bytes()) {
+    if headers.get(ORIGIN).is_some_and(|origin| !state.may_come_from(origin)) {
         return Err(Refusal::ForeignOrigin);
     }
     match bearer::admitted(state, headers, query) {
