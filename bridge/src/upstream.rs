@@ -2,6 +2,7 @@
 //! every answer, and it must never know whose message it carries, nor how a token comes to be.
 //! Read next: [`exchange`], then [`sse`].
 
+mod cookies;
 pub mod error;
 pub mod exchange;
 pub mod headers;
@@ -17,10 +18,12 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Method};
 use tokio::sync::Notify;
 use url::Url;
 
+use self::cookies::Cookies;
 use self::error::UpstreamError;
 use self::session::Session;
 use self::stream::{Limits, Place, Stream};
@@ -46,6 +49,8 @@ pub struct Upstream {
     network: Network,
     /// How messages go.
     transport: TransportSettings,
+    /// None where the person wants none (T15).
+    cookies: Option<Cookies>,
     /// Built when the first message goes: TLS roots take milliseconds to load.
     client: OnceLock<reqwest::Client>,
     session: Mutex<Session>,
@@ -65,6 +70,7 @@ impl Upstream {
             headers,
             tokens,
             network,
+            cookies: transport.cookies.then(Cookies::new),
             transport,
             client: OnceLock::new(),
             session: Mutex::default(),
@@ -105,6 +111,7 @@ impl Upstream {
         let (Some(_), Ok(client)) = (&session.id, self.client()) else { return };
         let mut headers = headers::of_session(&self.headers, &session);
         headers::authorize(&mut headers, self.tokens.at_hand());
+        self.add_cookies(&mut headers, &self.url);
         let goodbye = client.request(Method::DELETE, self.url.clone()).headers(headers).timeout(GOODBYE).send();
         if let Err(error) = goodbye.await {
             tracing::debug!("goodbye to the session: {}", classify(&error, &self.url));
@@ -146,6 +153,7 @@ impl Upstream {
             let authorization = pass.authorize().await?;
             let with_token = authorization.is_some();
             headers::authorize(&mut headers, authorization);
+            self.add_cookies(&mut headers, &url);
             let sent = headers::secret_values(&headers);
             let mut request = client.request(method.clone(), url.clone()).headers(headers);
             if let Some(body) = &body {
@@ -153,6 +161,9 @@ impl Upstream {
             }
             let response = request.send().await.map_err(|e| classify(&e, &url))?;
             self.reached.store(true, Ordering::Relaxed);
+            if let Some(cookies) = &self.cookies {
+                cookies.keep(&url, response.headers());
+            }
             if let Some(to) = exchange::same_origin_redirect(&response, &url)? {
                 redirects += 1;
                 if redirects > exchange::MAX_REDIRECTS {
@@ -170,6 +181,15 @@ impl Upstream {
                 }
                 Verdict::SendAgain => {}
             }
+        }
+    }
+
+    /// A `Cookie` header of the person's stands instead.
+    fn add_cookies(&self, headers: &mut HeaderMap, to: &Url) {
+        if let Some(header) = self.cookies.as_ref().and_then(|cookies| cookies.header(to))
+            && !headers.contains_key(COOKIE)
+        {
+            headers.insert(COOKIE, header);
         }
     }
 

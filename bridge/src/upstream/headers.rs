@@ -48,10 +48,15 @@ pub fn secret_values(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers.values().filter(|value| value.is_sensitive()).cloned().collect()
 }
 
-/// These values, and each credential without its scheme, as a server may repeat it.
+/// These values, each credential without its scheme and each cookie without its name, as a server may repeat it.
 pub fn secrets(values: &[HeaderValue]) -> SentSecrets {
     let mut sent = SentSecrets::default();
-    for value in values.iter().filter_map(|value| value.to_str().ok()) {
+    let texts = || values.iter().filter_map(|value| value.to_str().ok());
+    // The cookies first: of too many secrets the first are forgotten, and a token is not among them.
+    for (_, cookie) in texts().flat_map(|text| text.split("; ")).filter_map(|pair| pair.split_once('=')) {
+        sent.add(Secret::new(cookie));
+    }
+    for value in texts() {
         sent.add(Secret::new(value));
         if let Some((_, credential)) = value.split_once(' ') {
             sent.add(Secret::new(credential));
