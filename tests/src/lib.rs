@@ -8,6 +8,7 @@ pub mod binary;
 pub mod bridge;
 pub mod browser;
 pub mod demo;
+pub mod proxy;
 pub mod scripted;
 pub mod torture;
 

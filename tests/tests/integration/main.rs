@@ -6,17 +6,20 @@
 
 mod codes;
 mod command_line;
+mod cookies;
 mod ending;
 mod errors;
 mod flow;
 mod host_side;
 mod hostile;
 mod known_clients;
+mod network;
 mod odd_servers;
 mod patience;
 mod process_wall;
 mod recovery;
 mod secrets;
+mod settings;
 mod status_logout;
 mod stderr;
 mod store;
