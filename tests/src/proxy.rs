@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// A proxy that runs until it is dropped.
@@ -14,6 +15,8 @@ pub struct Proxy {
     /// Its host and port.
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// Counts how often it froze.
+    frozen: watch::Sender<usize>,
     task: JoinHandle<()>,
 }
 
@@ -47,26 +50,35 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
-        let log = asked.clone();
+        let frozen = watch::Sender::new(0);
+        let (log, freezes) = (asked.clone(), frozen.clone());
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let log = log.clone();
+                let (log, mut freezes) = (log.clone(), freezes.subscribe());
                 connections.spawn(async move {
-                    let served = match is_socks {
-                        true => serve_socks(stream, to, &log).await,
-                        false => serve_http(stream, to, &log).await,
+                    let (mut client, mut server) = match is_socks {
+                        true => serve_socks(stream, to, &log).await?,
+                        false => serve_http(stream, to, &log).await?,
                     };
-                    drop(served); // a connection that broke is the test's own
+                    tokio::select! {
+                        copied = copy_bidirectional(&mut client, &mut server) => copied.map(drop),
+                        _ = freezes.changed() => std::future::pending().await,
+                    }
                 });
             }
         });
-        Proxy { address, asked, task }
+        Proxy { address, asked, frozen, task }
     }
 
     /// What was asked for so far, once for each connection.
     pub fn asked(&self) -> Vec<Asked> {
         lock(&self.asked).clone()
+    }
+
+    /// From now on nothing comes through the connections that are open, and they stay open, as if the network had gone.
+    pub fn freeze(&self) {
+        self.frozen.send_modify(|count| *count += 1);
     }
 
     /// Whether something that begins like this was asked for.
@@ -86,7 +98,11 @@ fn lock(asked: &Mutex<Vec<Asked>>) -> MutexGuard<'_, Vec<Asked>> {
 }
 
 /// A server takes whole URLs too (RFC 9112 §3.2.2), so all goes on as it came.
-async fn serve_http(mut client: TcpStream, to: SocketAddr, log: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+async fn serve_http(
+    mut client: TcpStream,
+    to: SocketAddr,
+    log: &Mutex<Vec<Asked>>,
+) -> std::io::Result<(TcpStream, TcpStream)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await?);
@@ -101,18 +117,23 @@ async fn serve_http(mut client: TcpStream, to: SocketAddr, log: &Mutex<Vec<Asked
     let is_tunnel = what.starts_with("CONNECT ");
     lock(log).push(Asked { what, credentials: text.lines().find_map(header) });
     if is_refused {
-        return client.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await;
+        client.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await?;
+        return Err(std::io::Error::other("refused"));
     }
     let mut server = TcpStream::connect(to).await?;
     match is_tunnel {
         true => client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?,
         false => server.write_all(&head).await?,
     }
-    copy_bidirectional(&mut client, &mut server).await.map(drop)
+    Ok((client, server))
 }
 
 /// RFC 1928, with the user name and password of RFC 1929.
-async fn serve_socks(mut client: TcpStream, to: SocketAddr, log: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+async fn serve_socks(
+    mut client: TcpStream,
+    to: SocketAddr,
+    log: &Mutex<Vec<Asked>>,
+) -> std::io::Result<(TcpStream, TcpStream)> {
     let mut greeting = [0; 2];
     client.read_exact(&mut greeting).await?;
     let mut methods = vec![0; greeting[1].into()];
@@ -144,9 +165,9 @@ async fn serve_socks(mut client: TcpStream, to: SocketAddr, log: &Mutex<Vec<Aske
     };
     let port = client.read_u16().await?;
     lock(log).push(Asked { what: format!("SOCKS {host}:{port}"), credentials });
-    let mut server = TcpStream::connect(to).await?;
+    let server = TcpStream::connect(to).await?;
     client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0]).await?;
-    copy_bidirectional(&mut client, &mut server).await.map(drop)
+    Ok((client, server))
 }
 
 async fn short_text(client: &mut TcpStream) -> std::io::Result<String> {

@@ -112,6 +112,13 @@ impl HttpError {
         match self {
             HttpError::UnknownHost { .. } => "check the spelling of the URL and the network connection",
             HttpError::ConnectionRefused { .. } => "check the port, and whether the server runs",
+            // By HTTP/2 nothing more is heard of a server that ends the handshake for want of a certificate.
+            HttpError::ConnectionFailed { url, reason }
+                if reason == "connection closed" && url.as_str().starts_with("https:") =>
+            {
+                "try again; if it stays so, the server may ask for a client certificate: `--client-cert FILE`, with its key \
+                 by `--client-key FILE`"
+            }
             HttpError::ConnectionFailed { .. } => "check the network connection and the proxy settings",
             HttpError::Tls { .. } => {
                 "check the URL's scheme; a certificate of your own must be trusted by this system, or named by `--ca-file FILE`"
@@ -181,8 +188,23 @@ pub fn classify(error: &ClientError, url: &Url) -> HttpError {
         // The connection was closed while idle, before a byte of this request was written to it.
         return HttpError::ConnectionFailed { url, reason };
     }
+    if CERTIFICATE_ALERTS.iter().any(|alert| reason.ends_with(alert)) {
+        // By TLS 1.3 a client learns only after its handshake that its certificate will not do, or that it lacks one.
+        return HttpError::Tls { url, reason };
+    }
     HttpError::Broken { url, reason }
 }
+
+/// How a server ends the handshake of a client whose certificate it does not take (RFC 8446 §6.2).
+const CERTIFICATE_ALERTS: [&str; 7] = [
+    "alert: CertificateRequired",
+    "alert: BadCertificate",
+    "alert: UnsupportedCertificate",
+    "alert: CertificateExpired",
+    "alert: CertificateRevoked",
+    "alert: CertificateUnknown",
+    "alert: UnknownCA",
+];
 
 fn sources(error: &ClientError) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     successors(error.source(), |&error| error.source())

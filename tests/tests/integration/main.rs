@@ -23,6 +23,7 @@ mod settings;
 mod status_logout;
 mod stderr;
 mod store;
+mod tls;
 mod upstream_side;
 
 use std::fs;
