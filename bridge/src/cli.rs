@@ -1,6 +1,7 @@
 //! The command line: what a person can type, parsed once into [`Settings`]. Names are documented in `--help` and README.
-//! It must never ask a server; of the disk it reads only which sign-in is meant where no URL was typed ([`stored`]).
-//! Each heading of `--help` is a file of its own; [`common`] joins them.
+//! It must never ask a server; of the disk it reads the person's own files (`own_file`), and which sign-in is meant where
+//! no URL was typed ([`stored`]). Each heading of `--help` is a file of its own, `common` joins them; what stands under
+//! the flags is in `layers`.
 
 mod client;
 mod commands;
