@@ -112,12 +112,14 @@ impl HttpError {
         match self {
             HttpError::UnknownHost { .. } => "check the spelling of the URL and the network connection",
             HttpError::ConnectionRefused { .. } => "check the port, and whether the server runs",
-            // By HTTP/2 nothing more is heard of a server that ends the handshake for want of a certificate.
-            HttpError::ConnectionFailed { url, reason }
-                if reason == "connection closed" && url.as_str().starts_with("https:") =>
+            HttpError::ConnectionFailed { url, reason } | HttpError::Broken { url, reason }
+                if may_be_about_our_certificate(url, reason) =>
             {
                 "try again; if it stays so, the server may ask for a client certificate: `--client-cert FILE`, with its key \
                  by `--client-key FILE`"
+            }
+            HttpError::Tls { reason, .. } if is_about_our_certificate(reason) => {
+                "the server asks for a client certificate that it knows: `--client-cert FILE`, with its key by `--client-key FILE`"
             }
             HttpError::ConnectionFailed { .. } => "check the network connection and the proxy settings",
             HttpError::Tls { .. } => {
@@ -188,15 +190,27 @@ pub fn classify(error: &ClientError, url: &Url) -> HttpError {
         // The connection was closed while idle, before a byte of this request was written to it.
         return HttpError::ConnectionFailed { url, reason };
     }
-    if CERTIFICATE_ALERTS.iter().any(|alert| reason.ends_with(alert)) {
+    if is_about_our_certificate(&reason) {
         // By TLS 1.3 a client learns only after its handshake that its certificate will not do, or that it lacks one.
         return HttpError::Tls { url, reason };
     }
     HttpError::Broken { url, reason }
 }
 
+fn is_about_our_certificate(reason: &str) -> bool {
+    CERTIFICATE_ALERTS.iter().any(|alert| reason.ends_with(alert))
+}
+
+/// By HTTP/2 often nothing more is heard of a server that ends the handshake for want of a certificate.
+fn may_be_about_our_certificate(url: &SafeUrl, reason: &str) -> bool {
+    url.as_str().starts_with("https:")
+        && ["connection closed", "roken pipe", "onnection reset"].iter().any(|end| reason.contains(end))
+}
+
 /// How a server ends the handshake of a client whose certificate it does not take (RFC 8446 §6.2).
-const CERTIFICATE_ALERTS: [&str; 7] = [
+const CERTIFICATE_ALERTS: [&str; 9] = [
+    "alert: AccessDenied",
+    "alert: DecryptError",
     "alert: CertificateRequired",
     "alert: BadCertificate",
     "alert: UnsupportedCertificate",

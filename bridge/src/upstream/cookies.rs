@@ -39,7 +39,11 @@ impl Cookies {
 
     /// The header for a request to a URL of the origin, marked sensitive; none where no cookie is for it.
     pub(super) fn header(&self, url: &Url) -> Option<HeaderValue> {
-        let (now, mut cookies) = (SystemTime::now(), self.lock());
+        let mut cookies = self.lock();
+        if cookies.is_empty() {
+            return None;
+        }
+        let now = SystemTime::now();
         cookies.retain(|cookie| cookie.expires.is_none_or(|end| end > now));
         let mut fit: Vec<&Cookie> = cookies.iter().filter(|cookie| cookie.is_for(url)).collect();
         // Longer paths first, then those that were set earlier (RFC 6265 §5.4).
