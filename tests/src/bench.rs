@@ -39,29 +39,45 @@ pub struct Settings {
     pub json: Option<PathBuf>,
 }
 
-/// Runs it, and prints the table.
+/// What a run found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The rows, in the order of the groups.
+    pub rows: Vec<Row>,
+    /// What those measured are called.
+    pub names: Vec<String>,
+}
+
+/// Measures, prints the table and writes the file.
 ///
 /// # Errors
 /// Where one of those measured does not do what it must.
 pub fn run(settings: &Settings) -> io::Result<()> {
     let began = Instant::now();
+    let Found { rows, names } = measure(settings)?;
+    let (circumstances, seconds) = (circumstances(settings.scale), began.elapsed().as_secs());
+    // Nobody reads: there is the file.
+    let _ = writeln!(io::stdout().lock(), "{}\n{circumstances}, {seconds} s", table::of(&rows, &names));
+    match &settings.json {
+        Some(path) => std::fs::write(path, table::json(&rows, &names, &circumstances).to_string()),
+        None => Ok(()),
+    }
+}
+
+/// Measures.
+///
+/// # Errors
+/// Where one of those measured does not do what it must; of another bridge that is only told.
+pub fn measure(settings: &Settings) -> io::Result<Found> {
     let stage = Stage::set_up(settings)?;
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows = Vec::new();
     for (name, measure) in GROUPS {
         if settings.groups.is_empty() || settings.groups.iter().any(|wanted| wanted == name) {
             progress(&format!("{name} …"));
             rows.extend(measure(&stage, settings.scale).map_err(|error| io::Error::other(format!("{name}: {error}")))?);
         }
     }
-    let names = stage.names();
-    let table = table::of(&rows, &names);
-    let seconds = began.elapsed().as_secs();
-    // Nobody reads: there is the file.
-    let _ = writeln!(io::stdout().lock(), "{table}\n{}, {seconds} s", circumstances(settings.scale));
-    match &settings.json {
-        Some(path) => std::fs::write(path, table::json(&rows, &names, &circumstances(settings.scale)).to_string()),
-        None => Ok(()),
-    }
+    Ok(Found { rows, names: stage.names() })
 }
 
 /// Tells on stderr how far it is.
@@ -74,4 +90,28 @@ fn circumstances(scale: Scale) -> String {
     let system = std::env::consts::OS;
     let build = if cfg!(debug_assertions) { "a debug build, whose figures say nothing" } else { "a release build" };
     format!("{scale:?} run of {build}, on {cores} cores of {system}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::programs::Programs;
+    use crate::bench::stage::{BRIDGE, DIRECT, FLOOR};
+
+    #[test]
+    fn every_row_has_figures_and_another_bridge_that_fails_is_left_out() {
+        let programs = Programs::build().unwrap();
+        let [forwarder, broken] =
+            ["bare-forwarder", "test-browser"].map(|name| programs.path(name).display().to_string());
+        let others = vec![format!("{forwarder} {{url}}"), broken];
+        let settings = Settings { scale: Scale::Tiny, others, bridge: None, groups: Vec::new(), json: None };
+        let Found { rows, names } = measure(&settings).unwrap();
+        assert_eq!(names, ["direct", "floor", "bridge", "bare-forwarder", "test-browser"]);
+        assert!(rows.len() > 15, "{rows:#?}");
+        for row in rows.iter().filter(|row| cfg!(target_os = "linux") || !row.values[DIRECT].is_empty()) {
+            assert!([FLOOR, BRIDGE].iter().all(|index| row.median(*index).is_finite()), "{row:#?}");
+            assert!(row.name.starts_with("size of") || row.median(BRIDGE + 1).is_finite(), "{row:#?}");
+            assert!(row.values[BRIDGE + 2].is_empty(), "{row:#?}");
+        }
+    }
 }

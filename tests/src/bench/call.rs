@@ -4,6 +4,11 @@
 use bytes::Bytes;
 use memchr::memmem;
 
+/// The first request of a session.
+pub const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#;
+/// What a host says next.
+pub const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
 /// A call without its id.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -78,18 +83,42 @@ pub enum Kind {
     Other,
 }
 
-/// How much of a line's beginning and end is looked at, in bytes.
-pub const EDGE: usize = 160;
-
-/// What a line is by its first and last [`EDGE`] bytes.
+/// What a line is by its beginning and its end: some put the id last.
 #[must_use]
-pub fn kind(head: &[u8], tail: &[u8]) -> Kind {
-    let has = |name: &str| [head, tail].iter().any(|edge| memmem::find(edge, name.as_bytes()).is_some());
+pub fn kind(edges: &[u8]) -> Kind {
+    let has = |name: &str| memmem::find(edges, name.as_bytes()).is_some();
     if has("\"method\":") || !has("\"id\":") {
         Kind::Other
-    } else if memmem::find(head, b"\"error\":{").is_some() {
+    } else if has("\"error\":{") {
         Kind::Error
     } else {
         Kind::Answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_known_by_its_edges() {
+        for (line, expected) in [
+            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, Kind::Answer),
+            (r#"{"result":{"content":[]},"jsonrpc":"2.0","id":1}"#, Kind::Answer),
+            (r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"no"}}"#, Kind::Error),
+            (r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#, Kind::Other),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, Kind::Other),
+            ("a word of greeting", Kind::Other),
+        ] {
+            assert_eq!(kind(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_call_is_the_same_bytes_for_all_who_are_measured() {
+        let call = Call::small();
+        let (beginning, rest) = call.line(7);
+        assert_eq!([beginning.as_bytes(), rest].concat(), [&Call::small().body(7)[..], b"\n"].concat());
+        assert!(serde_json::from_slice::<serde_json::Value>(&Call::up(1000).body(7)).is_ok());
     }
 }

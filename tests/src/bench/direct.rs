@@ -12,7 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use super::call::Call;
+use super::call::{Call, INITIALIZE};
 
 /// A client with its connections.
 #[derive(Debug)]
@@ -46,10 +46,7 @@ impl Direct {
     /// # Errors
     /// Where the server does not answer.
     pub fn initialize(&mut self) -> io::Result<()> {
-        let client = r#"{"name":"bench","version":"1"}"#;
-        let params = format!(r#"{{"protocolVersion":"2025-11-25","capabilities":{{}},"clientInfo":{client}}}"#);
-        let request = format!(r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{params}}}"#);
-        self.runtime.block_on(self.caller.post(request.into())).map(drop)
+        self.runtime.block_on(self.caller.post(INITIALIZE.into())).map(drop)
     }
 
     /// A body for [`Direct::post`], made before the clock runs.

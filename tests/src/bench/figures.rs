@@ -70,7 +70,7 @@ impl Row {
             Goal::AtMostAboveFloor(most) => (self.above_floor(), self.above_floor() <= most),
             Goal::AtMost(most) => (self.median(BRIDGE), self.median(BRIDGE) <= most),
         };
-        if value.is_nan() { None } else { Some(met) }
+        value.is_finite().then_some(met)
     }
 
     fn above_floor(&self) -> f64 {
