@@ -6,6 +6,7 @@ mod cookies;
 pub mod error;
 pub mod exchange;
 pub mod headers;
+pub mod http_sse;
 pub mod pace;
 pub mod retry;
 pub mod session;
@@ -25,6 +26,7 @@ use url::Url;
 
 use self::cookies::Cookies;
 use self::error::UpstreamError;
+use self::http_sse::HttpSse;
 use self::session::Session;
 use self::stream::{Limits, Place, Stream};
 use crate::http::{HttpError, Network, classify, message_client};
@@ -54,6 +56,7 @@ pub struct Upstream {
     /// Built when the first message goes: TLS roots take milliseconds to load.
     client: OnceLock<reqwest::Client>,
     session: Mutex<Session>,
+    http_sse: HttpSse,
     /// It has answered once, whatever it said.
     reached: AtomicBool,
     admitted: Notify,
@@ -74,6 +77,7 @@ impl Upstream {
             transport,
             client: OnceLock::new(),
             session: Mutex::default(),
+            http_sse: HttpSse::default(),
             reached: AtomicBool::new(false),
             admitted: Notify::new(),
         }
@@ -103,6 +107,7 @@ impl Upstream {
 
     /// The end: nothing more is sent but the goodbye.
     pub async fn end(&self) {
+        self.http_sse.close();
         tokio::join!(self.end_session(self.session()), self.tokens.noted());
     }
 
@@ -139,13 +144,14 @@ impl Upstream {
     async fn send(
         &self,
         method: Method,
+        url: &Url,
         headers: impl Fn(&Session) -> HeaderMap,
         body: Option<Bytes>,
         (purpose, arrived): (Purpose, Instant),
     ) -> Result<(reqwest::Response, bool, Vec<HeaderValue>), UpstreamError> {
         let client = self.client()?;
         let mut pass = self.tokens.pass(purpose, arrived);
-        let mut url = self.url.clone();
+        let mut url = url.clone();
         let mut redirects = 0;
         loop {
             let session = self.session();

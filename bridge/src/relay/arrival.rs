@@ -15,6 +15,7 @@ use crate::message::Envelope;
 use crate::problem::{Code, Problem};
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
+use crate::upstream::http_sse::Listener;
 
 /// How long to wait before an absent server is asked again, at first and at most.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -238,7 +239,7 @@ impl Shared {
             (handshake.line.clone(), handshake.id.clone())
         };
         self.upstream.forget_session();
-        let mut reply = self.upstream.post(line.clone(), (Purpose::Call, received)).await?;
+        let mut reply = self.upstream.initialize(line.clone(), (Purpose::Call, received), self.listener()).await?;
         if reply.retry_after().is_some() {
             return Err(reply.refused());
         }
@@ -261,6 +262,20 @@ impl Shared {
             }
         }
         Err(if reply.is_stream() { UpstreamError::StreamEnded } else { UpstreamError::NoResponse(reply.status()) })
+    }
+
+    /// Who passes on what comes by a stream that is nobody's reply. It keeps nothing alive.
+    fn listener(self: &Arc<Self>) -> Listener {
+        let shared = Arc::downgrade(self);
+        Arc::new(move |message| {
+            let shared = shared.clone();
+            Box::pin(async move {
+                if let Some(shared) = shared.upgrade() {
+                    shared.output.has_room().await;
+                    shared.pass_on(message).await;
+                }
+            })
+        })
     }
 
     /// What the response to `initialize` makes of the way to the session.

@@ -23,8 +23,13 @@ const HEAD_START: Duration = Duration::from_millis(150);
 
 /// Opens the stream of the session, in place of an earlier one's. Returns once it is there, or need not be waited for.
 pub(super) async fn open(shared: &Arc<Shared>) {
-    let (there, shut) = Gate::shut();
     shared.close_stream();
+    if shared.upstream.speaks_http_sse() {
+        let watch = shared.spawn(begin_again_when_broken(shared.clone()));
+        *shared.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
+        return;
+    }
+    let (there, shut) = Gate::shut();
     let stream = shared.spawn(keep_open(shared.clone(), shut));
     *shared.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
     // A server that answered late once does so each time.
@@ -41,6 +46,17 @@ impl Shared {
             stream.abort();
         }
     }
+}
+
+/// The stream of HTTP+SSE is its session: a new one is begun, not at once where it lived for a moment only.
+async fn begin_again_when_broken(shared: Arc<Shared>) {
+    let Some(session) = shared.session_number() else { return };
+    let opened = Instant::now();
+    shared.upstream.http_sse_broken().await;
+    if opened.elapsed() < LIVED {
+        tokio::time::sleep(FIRST_WAIT).await;
+    }
+    shared.session_is_lost(session);
 }
 
 /// Passes on what comes, and opens the stream again when it ends, until the server refuses.

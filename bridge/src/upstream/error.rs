@@ -52,6 +52,12 @@ pub enum UpstreamError {
         /// Where to.
         to: SafeUrl,
     },
+    /// An HTTP+SSE stream that wants messages sent elsewhere (T11).
+    #[error("wants messages sent to `{0}`, which is another origin")]
+    EndpointElsewhere(SafeUrl),
+    /// No HTTP+SSE stream (T11).
+    #[error("answered {0} without the stream of HTTP+SSE")]
+    NoStream(StatusCode),
     /// A request was taken without a response.
     #[error("answered {0} without a response to the request")]
     NoResponse(StatusCode),
@@ -184,6 +190,13 @@ impl UpstreamError {
             UpstreamError::Redirect { .. } => {
                 (Code::RedirectRefused, "if you trust the new address, write it into the host's configuration")
             }
+            UpstreamError::EndpointElsewhere(_) => {
+                (Code::RedirectRefused, "ask the server's operator why its messages go to another origin")
+            }
+            UpstreamError::NoStream(_) => (
+                Code::NotAnMcpServer,
+                "leave `--transport sse` out, and the bridge finds out which one the server speaks",
+            ),
             UpstreamError::NoResponse(_) | UpstreamError::NotAResponse(_) => {
                 (Code::NotAnMcpServer, "the server breaks the MCP rules for this request: tell its operator")
             }

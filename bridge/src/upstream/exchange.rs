@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use serde::Deserialize;
 use url::Url;
 
 use super::error::{UpstreamError, excerpt, is_oauth_error};
+use super::http_sse::Awaited;
 use super::stream::{Place, Stream};
 use super::{Upstream, headers, retry};
 use crate::http::read_limited;
@@ -32,6 +34,8 @@ pub struct Reply {
     /// It was sent within a session, and a lost one may be begun anew for it.
     may_lose_session: bool,
     bond: Bond,
+    /// The body, where it was looked at before its turn.
+    body: Option<Bytes>,
     messages: Messages,
 }
 
@@ -53,6 +57,8 @@ enum Messages {
     /// What a body held: nothing, one message or an array of them.
     Body(VecDeque<Bytes>),
     Stream(Box<Stream>),
+    /// It comes by the stream of HTTP+SSE (T11).
+    Elsewhere(Awaited),
 }
 
 impl Upstream {
@@ -63,17 +69,24 @@ impl Upstream {
     /// Whatever keeps a reply from coming: network, token, a redirect that is not followed.
     pub async fn post(&self, message: Bytes, wanted: (Purpose, Instant)) -> Result<Reply, UpstreamError> {
         let headers = |session: &_| headers::of_post(&self.headers, session);
-        let (mut response, in_session, sent) = self.send(Method::POST, headers, Some(message), wanted).await?;
+        let connection = self.http_sse.connection();
+        // Before it is asked: the answer may be faster than the acknowledgement.
+        let awaited = connection.as_ref().map(|connection| connection.await_response(&message)).transpose()?.flatten();
+        let url = connection.as_ref().map_or(&self.url, |connection| &connection.endpoint);
+        let (mut response, in_session, sent) = self.send(Method::POST, url, headers, Some(message), wanted).await?;
+        let in_session = in_session || connection.is_some();
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let messages = if status.is_success() && is_event_stream(&headers) {
+        let messages = if let Some(awaited) = awaited.filter(|_| status.is_success()) {
+            Messages::Elsewhere(awaited)
+        } else if status.is_success() && is_event_stream(&headers) {
             Messages::Stream(Box::new(self.stream(response, sent.clone(), Place::default())))
         } else {
             Messages::Unread(Box::new(response))
         };
         let bond = if status == StatusCode::NOT_FOUND && in_session { Bond::SessionLost } else { Bond::None };
         let longest = self.transport.max_message;
-        Ok(Reply { status, headers, sent, longest, may_lose_session: in_session, bond, messages })
+        Ok(Reply { status, headers, sent, longest, may_lose_session: in_session, bond, body: None, messages })
     }
 }
 
@@ -93,13 +106,30 @@ impl Reply {
     /// Whether more may come after the response: the connection is only free once a stream is read to its end.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        matches!(self.messages, Messages::Stream(_))
+        matches!(self.messages, Messages::Stream(_) | Messages::Elsewhere(_))
     }
 
     /// Whether it says no more than that the message was taken (202); then there is nothing to read.
     #[must_use]
     pub fn is_acknowledgement(&self) -> bool {
         self.status == StatusCode::ACCEPTED
+    }
+
+    /// Whether it is an error of the modern era (E0): a server that has one speaks no older transport.
+    pub async fn is_modern_error(&mut self) -> bool {
+        #[derive(Deserialize)]
+        struct Refused {
+            error: RefusedError,
+        }
+        #[derive(Deserialize)]
+        struct RefusedError {
+            code: i32,
+        }
+        let Messages::Unread(response) = &mut self.messages else { return false };
+        let Ok(body) = read_limited(response, self.longest).await else { return false };
+        let refused = serde_json::from_slice::<Refused>(&body);
+        self.body = Some(body);
+        refused.is_ok_and(|refused| (-32_099..=-32_020).contains(&refused.error.code))
     }
 
     /// After how long the server, which is busy, wants the same request again (T7).
@@ -118,7 +148,7 @@ impl Reply {
     pub fn into_place(self) -> Option<Place> {
         match self.messages {
             Messages::Stream(stream) => Some(stream.into_place()),
-            Messages::Unread(_) | Messages::Body(_) => None,
+            Messages::Unread(_) | Messages::Body(_) | Messages::Elsewhere(_) => None,
         }
     }
 
@@ -137,6 +167,7 @@ impl Reply {
             longest,
             may_lose_session: false,
             bond: Bond::None,
+            body: None,
             messages: Messages::Stream(Box::new(stream)),
         }
     }
@@ -144,7 +175,7 @@ impl Reply {
     /// The next message, if it is there already: nothing more is read for it.
     pub fn ready(&mut self) -> Option<Bytes> {
         match &mut self.messages {
-            Messages::Unread(_) => None,
+            Messages::Unread(_) | Messages::Elsewhere(_) => None,
             Messages::Body(messages) => messages.pop_front(),
             Messages::Stream(stream) => stream.ready(),
         }
@@ -162,7 +193,10 @@ impl Reply {
     /// A status without a JSON-RPC body, something else than MCP, a stream that breaks, a message over the limit.
     pub async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         if let Messages::Unread(response) = &mut self.messages {
-            let body = read_limited(response, self.longest).await?;
+            let body = match self.body.take() {
+                Some(body) => body,
+                None => read_limited(response, self.longest).await?,
+            };
             let messages = if self.status.is_success() {
                 messages_of(self.status, &self.headers, body)
             } else if self.may_lose_session && self.status == StatusCode::BAD_REQUEST && is_about_the_session(&body) {
@@ -180,6 +214,7 @@ impl Reply {
             Messages::Unread(_) => Ok(None), // read above
             Messages::Body(messages) => Ok(messages.pop_front()),
             Messages::Stream(stream) => stream.next().await,
+            Messages::Elsewhere(awaited) => awaited.next().await,
         }
     }
 
@@ -296,6 +331,7 @@ mod tests {
             longest: 1000,
             may_lose_session: false,
             bond: Bond::None,
+            body: None,
             messages: Messages::Body(VecDeque::new()),
         };
         assert!(!reply.error_of(body).unwrap().contains(&b'\n'));

@@ -30,6 +30,8 @@ pub struct Stream {
     /// The ids of this connection's events.
     told: Told,
     ready: VecDeque<Bytes>,
+    /// What an event of this name says, which only T11 wants.
+    endpoint: Option<Bytes>,
     /// It brought an event, if only one without a message.
     lived: bool,
 }
@@ -68,7 +70,7 @@ impl Stream {
     ) -> Self {
         let parser = sse::Parser::new(limits.message);
         let (told, ready) = (Told::default(), VecDeque::new());
-        Stream { response, url, sent, limits, parser, place, told, ready, lived: false }
+        Stream { response, url, sent, limits, parser, place, told, ready, endpoint: None, lived: false }
     }
 
     /// The next message on one line, or `None` at the end.
@@ -83,6 +85,19 @@ impl Stream {
             let Some(chunk) = self.chunk().await? else { return Ok(None) };
             self.read(&chunk).map_err(|error| error.without(&headers::secrets(&self.sent)))?;
         }
+    }
+
+    /// What the first event says, if it is `endpoint` (T11).
+    ///
+    /// # Errors
+    /// As [`Stream::next`].
+    pub async fn endpoint(&mut self) -> Result<Option<String>, UpstreamError> {
+        while self.ready.is_empty() && self.endpoint.is_none() {
+            let Some(chunk) = self.chunk().await? else { return Ok(None) };
+            self.read(&chunk)?;
+        }
+        let endpoint = self.endpoint.take().filter(|_| self.ready.is_empty());
+        Ok(endpoint.map(|endpoint| String::from_utf8_lossy(&endpoint).into_owned()))
     }
 
     /// The next message, if it is there already: nothing more is read for it.
@@ -115,10 +130,14 @@ impl Stream {
     }
 
     fn read(&mut self, chunk: &Bytes) -> Result<(), UpstreamError> {
-        let Stream { parser, place, told, ready, lived, .. } = self;
+        let Stream { parser, place, told, ready, endpoint, lived, .. } = self;
         let mut outcome = Ok(());
         let parsed = parser.push(chunk, |event| {
             *lived = true;
+            if event.name == "endpoint" && ready.is_empty() {
+                *endpoint = Some(event.data);
+                return;
+            }
             if !event.is_message() || outcome.is_err() {
                 return;
             }
