@@ -13,7 +13,7 @@ mod resolver;
 
 pub use address_guard::AddressGuard;
 pub use body::read_limited;
-pub use client::{CONNECT_TIMEOUT, message_client};
+pub use client::{CONNECT_TIMEOUT, idle_limit, message_client};
 pub use egress::Egress;
 pub use error::{HttpError, RedirectRule, classify};
 pub use network::Network;

@@ -3,10 +3,12 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use self::scan::Shape;
 use crate::problem::{Code, Problem};
+
+pub mod scan;
 
 /// JSON-RPC 2.0 §5.1: the line is not JSON.
 pub const PARSE_ERROR: i32 = -32700;
@@ -37,11 +39,11 @@ pub struct Envelope<'a> {
     pub id: Option<&'a str>,
     /// The method of a request or notification.
     pub method: Option<Cow<'a, str>>,
-    /// The parameters, unread.
-    pub params: Option<&'a RawValue>,
-    /// The result of a response, unread.
-    pub result: Option<&'a RawValue>,
-    id_as_sent: Option<&'a RawValue>,
+    /// The parameters to the letter, unread.
+    pub params: Option<&'a str>,
+    /// The result of a response to the letter, unread.
+    pub result: Option<&'a str>,
+    id_as_sent: Option<&'a str>,
 }
 
 /// Why bytes are no message, with the id where one could be read.
@@ -60,25 +62,40 @@ pub struct Invalid {
     pub is_response: bool,
 }
 
-#[derive(Deserialize)]
+/// The outer fields, each to the letter.
+#[derive(Default)]
 struct Fields<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    jsonrpc: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    method: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    params: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    result: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    error: Option<&'a RawValue>,
+    jsonrpc: Option<&'a str>,
+    id: Option<&'a str>,
+    method: Option<&'a str>,
+    params: Option<&'a str>,
+    result: Option<&'a str>,
+    error: Option<&'a str>,
+    /// One of them that came twice.
+    twice: Option<&'static str>,
 }
 
-/// `null` is a value that was sent, not an absent one.
-fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+impl<'a> Fields<'a> {
+    fn take(&mut self, key: &str, value: &'a str) {
+        let key = if key.contains('\\') { unescaped(key) } else { Cow::Borrowed(key) };
+        let (name, field) = match &*key {
+            "jsonrpc" => ("jsonrpc", &mut self.jsonrpc),
+            "id" => ("id", &mut self.id),
+            "method" => ("method", &mut self.method),
+            "params" => ("params", &mut self.params),
+            "result" => ("result", &mut self.result),
+            "error" => ("error", &mut self.error),
+            _ => return,
+        };
+        if field.replace(value).is_some() {
+            self.twice = Some(name);
+        }
+    }
+}
+
+/// A key that has escapes; one that has half a surrogate is none of ours.
+fn unescaped(key: &str) -> Cow<'_, str> {
+    serde_json::from_str(&format!("\"{key}\"")).map_or(Cow::Borrowed(key), Cow::Owned)
 }
 
 impl<'a> Envelope<'a> {
@@ -87,25 +104,28 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// [`Invalid`] with the JSON-RPC code that an answer must carry (JSON-RPC 2.0 §5.1).
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Invalid> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|e| Invalid::syntax(format!("not UTF-8 after {} bytes", e.valid_up_to())))?;
-        // serde would also take an array, in the order of the fields.
-        if text.trim_ascii_start().starts_with('[') {
+        let text =
+            str::from_utf8(bytes).map_err(|e| Invalid::syntax(format!("not UTF-8 after {} bytes", e.valid_up_to())))?;
+        if is_array(bytes) {
             return Err(Invalid::message(None, "no JSON-RPC message: an array, and batches are not taken"));
         }
-        let fields: Fields<'a> = serde_json::from_str(text).map_err(|e| match e.classify() {
-            serde_json::error::Category::Data => Invalid::message(None, format!("no JSON-RPC message: {e}")),
-            _ => Invalid::syntax(format!("not JSON: {e}")),
-        })?;
-        Envelope::classify(&fields)
+        let mut fields = Fields::default();
+        match scan::members(text, |key, value| fields.take(key, value)) {
+            Err(error) => Err(Invalid::syntax(error.to_string())),
+            Ok(Shape::Other) => Err(Invalid::message(None, "no JSON-RPC message: no object")),
+            Ok(Shape::Object) => match fields.twice {
+                Some(name) => Err(Invalid::message(None, format!("no JSON-RPC message: `{name}` comes twice"))),
+                None => Envelope::classify(&fields),
+            },
+        }
     }
 
     fn classify(fields: &Fields<'a>) -> Result<Self, Invalid> {
-        let id = fields.id.map(RawValue::get);
+        let id = fields.id;
         let readable = id.filter(|id| is_request_id(id));
         let is_response = fields.method.is_none() && (fields.result.is_some() || fields.error.is_some());
         let refuse = |reason: &'static str| Err(Invalid { is_response, ..Invalid::message(readable, reason) });
-        if fields.jsonrpc.is_none_or(|version| version.get() != "\"2.0\"") {
+        if fields.jsonrpc.is_none_or(|version| version != "\"2.0\"") {
             return refuse("no JSON-RPC 2.0 message: `jsonrpc` must be \"2.0\"");
         }
         let kind = match (fields.method.is_some(), fields.result.is_some(), fields.error.is_some()) {
@@ -121,7 +141,7 @@ impl<'a> Envelope<'a> {
         }
         let method = match fields.method {
             None => None,
-            Some(raw) => match string_value(raw.get()) {
+            Some(raw) => match string_value(raw) {
                 Some(method) => Some(method),
                 None => return refuse("no JSON-RPC message: `method` must be a string"),
             },
@@ -139,7 +159,7 @@ impl<'a> Envelope<'a> {
     #[must_use]
     pub fn with_id(&self, bytes: &[u8], id: &str) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len() + id.len() + 6);
-        match self.id_as_sent.map(RawValue::get) {
+        match self.id_as_sent {
             Some(sent) => {
                 let start = sent.as_ptr() as usize - bytes.as_ptr() as usize;
                 out.extend_from_slice(&bytes[..start]);

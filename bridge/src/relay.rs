@@ -312,7 +312,7 @@ impl Relay {
             #[serde(borrow)]
             request_id: &'a RawValue,
         }
-        let params = envelope.params.and_then(|p| serde_json::from_str::<CancelledParams<'_>>(p.get()).ok());
+        let params = envelope.params.and_then(|p| serde_json::from_str::<CancelledParams<'_>>(p).ok());
         if params.is_some_and(|params| self.shared.in_flight.cancel(params.request_id.get())) {
             self.in_turn(What::Notification(line.clone()), load);
         }

@@ -2,6 +2,7 @@
 //! every answer, and it must never know whose message it carries, nor how a token comes to be.
 //! Read next: [`exchange`], then [`sse`].
 
+mod connections;
 mod cookies;
 pub mod error;
 pub mod exchange;
@@ -15,7 +16,7 @@ pub mod standalone_stream;
 pub mod stream;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -24,12 +25,13 @@ use http::{HeaderMap, HeaderValue, Method};
 use tokio::sync::Notify;
 use url::Url;
 
+use self::connections::Connections;
 use self::cookies::Cookies;
 use self::error::UpstreamError;
 use self::http_sse::HttpSse;
 use self::session::Session;
 use self::stream::{Limits, Place, Stream};
-use crate::http::{HttpError, Network, classify, message_client};
+use crate::http::{HttpError, Network, classify, idle_limit, message_client};
 use crate::message::Envelope;
 use crate::safe_url::SafeUrl;
 use crate::settings::TransportSettings;
@@ -53,8 +55,8 @@ pub struct Upstream {
     transport: TransportSettings,
     /// None where the person wants none (T15).
     cookies: Option<Cookies>,
-    /// Built when the first message goes: TLS roots take milliseconds to load.
-    client: OnceLock<reqwest::Client>,
+    /// Opened when the first message goes: TLS roots take milliseconds to load.
+    connections: Connections,
     session: Mutex<Session>,
     http_sse: HttpSse,
     /// It has answered once, whatever it said.
@@ -75,7 +77,7 @@ impl Upstream {
             network,
             cookies: transport.cookies.then(Cookies::new),
             transport,
-            client: OnceLock::new(),
+            connections: Connections::default(),
             session: Mutex::default(),
             http_sse: HttpSse::default(),
             reached: AtomicBool::new(false),
@@ -161,11 +163,10 @@ impl Upstream {
             headers::authorize(&mut headers, authorization);
             self.add_cookies(&mut headers, &url);
             let sent = headers::secret_values(&headers);
-            let mut request = client.request(method.clone(), url.clone()).headers(headers);
-            if let Some(body) = &body {
-                request = request.body(body.clone());
-            }
-            let response = request.send().await.map_err(|e| classify(&e, &url))?;
+            let mut request = reqwest::Request::new(method.clone(), url.clone());
+            *request.headers_mut() = headers;
+            *request.body_mut() = body.clone().map(Into::into);
+            let response = client.execute(request).await.map_err(|e| classify(&e, &url))?;
             self.reached.store(true, Ordering::Relaxed);
             if let Some(cookies) = &self.cookies {
                 cookies.keep(&url, response.headers());
@@ -204,12 +205,10 @@ impl Upstream {
         Stream::new(response, self.url.clone(), sent, limits, place)
     }
 
-    fn client(&self) -> Result<&reqwest::Client, HttpError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let built = message_client(&self.url, &self.network, self.transport.connect_timeout)?;
-        Ok(self.client.get_or_init(|| built))
+    fn client(&self) -> Result<reqwest::Client, HttpError> {
+        self.connections.client(idle_limit(&self.url, &self.network), || {
+            message_client(&self.url, &self.network, self.transport.connect_timeout)
+        })
     }
 
     fn lock_session(&self) -> MutexGuard<'_, Session> {

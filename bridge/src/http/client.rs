@@ -49,6 +49,12 @@ pub fn message_client(upstream: &Url, network: &Network, connect_timeout: Durati
     build(Route::of(upstream, network), network, None, upstream, connect_timeout)
 }
 
+/// How long the message client is kept once nothing goes by it any more.
+#[must_use]
+pub fn idle_limit(upstream: &Url, network: &Network) -> Duration {
+    Route::of(upstream, network).idle_limit()
+}
+
 /// Builds a client for one route; `url` is named if that fails.
 pub(super) fn build(
     route: Route,
@@ -69,7 +75,7 @@ pub(super) fn build(
         .tcp_keepalive_retries(TCP_PROBES)
         .http2_keep_alive_interval(PING_INTERVAL)
         .http2_keep_alive_timeout(PING_TIMEOUT)
-        .pool_idle_timeout(if route == Route::Plain { IDLE_PLAIN } else { IDLE })
+        .pool_idle_timeout(route.idle_limit())
         .dns_resolver(Resolver { guard, ipv4_only: network.ipv4_only });
     if route != Route::Proxy {
         builder = builder.no_proxy();
@@ -96,6 +102,10 @@ pub(super) fn build(
 }
 
 impl Route {
+    fn idle_limit(self) -> Duration {
+        if self == Route::Plain { IDLE_PLAIN } else { IDLE }
+    }
+
     /// The route to a URL.
     pub(super) fn of(url: &Url, network: &Network) -> Route {
         if network.is_proxied(url) {

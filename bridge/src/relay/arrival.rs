@@ -132,6 +132,9 @@ impl Shared {
     /// Returns once the session is there, or none was asked for. `may_begin` says that a way that failed before this
     /// message came is tried once more for it.
     pub(super) async fn arrived(self: &Arc<Self>, received: Instant, may_begin: bool) -> Result<(), UpstreamError> {
+        if matches!(*self.arrival.state.borrow(), State::NotAsked | State::Arrived { .. }) {
+            return Ok(());
+        }
         let mut state = self.arrival.watch();
         loop {
             let now = state.borrow_and_update().clone(); // not borrowed on: to begin again changes it

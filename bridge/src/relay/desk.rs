@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::backlog::Backlog;
 use super::patience::Limits;
@@ -123,8 +124,8 @@ impl Desk {
             (facts.standing.trouble, facts.trouble) = (None, None);
         }
         let asked = Envelope::parse(line).map(|request| InitializeParams::read(request.params).protocol_version);
-        if let (Ok(asked), Some(result)) = (asked, response.result) {
-            let known = Initialized { asked, result: result.to_owned() };
+        if let (Ok(asked), Some(result)) = (asked, response.result.and_then(raw)) {
+            let known = Initialized { asked, result };
             self.keep(|recalled| {
                 let same = recalled
                     .initialize
@@ -181,10 +182,12 @@ impl Desk {
 
     /// The server has answered a list.
     pub(super) fn remember(&self, method: &str, response: &[u8]) {
-        let Some(result) = Envelope::parse(response).ok().and_then(|envelope| envelope.result) else { return };
+        let result = Envelope::parse(response).ok().and_then(|envelope| envelope.result.and_then(raw));
+        let Some(result) = result else { return };
         self.keep(|recalled| {
-            let old = recalled.lists.insert(method.to_owned(), result.to_owned());
-            old.is_none_or(|old| old.get() != result.get())
+            let same = recalled.lists.get(method).is_some_and(|old| old.get() == result.get());
+            recalled.lists.insert(method.to_owned(), result);
+            !same
         });
     }
 
@@ -210,7 +213,7 @@ impl Desk {
     /// Why what the server negotiated cannot stand for what the host was promised.
     pub(super) fn promise_broken(&self, response: &[u8]) -> Option<Problem> {
         let envelope = Envelope::parse(response).ok()?;
-        let negotiated = InitializeParams::read(envelope.result?.into()).protocol_version;
+        let negotiated = InitializeParams::read(Some(envelope.result?)).protocol_version;
         (!REVISIONS.contains(&negotiated.as_str())).then(|| {
             let upstream = self.standing().upstream;
             Problem::new(
@@ -252,6 +255,10 @@ impl Desk {
     fn lock(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn raw(json: &str) -> Option<Box<RawValue>> {
+    RawValue::from_string(json.to_owned()).ok()
 }
 
 fn is_method_not_found(response: &[u8]) -> bool {

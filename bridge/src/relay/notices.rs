@@ -137,7 +137,7 @@ fn progress_token(line: &[u8]) -> Option<Box<RawValue>> {
         progress_token: Box<RawValue>,
     }
     let envelope = Envelope::parse(line).ok()?;
-    serde_json::from_str::<Params>(envelope.params?.get()).ok().map(|params| params.meta.progress_token)
+    serde_json::from_str::<Params>(envelope.params?).ok().map(|params| params.meta.progress_token)
 }
 
 /// A text that no server chose.

@@ -47,9 +47,9 @@ pub fn is_first_page(request: &Envelope<'_>) -> bool {
         cursor: Option<serde::de::IgnoredAny>,
     }
     request.method.as_deref().is_some_and(|method| LISTS.contains(&method))
-        && request.params.is_none_or(|params| {
-            serde_json::from_str::<Params>(params.get()).is_ok_and(|params| params.cursor.is_none())
-        })
+        && request
+            .params
+            .is_none_or(|params| serde_json::from_str::<Params>(params).is_ok_and(|params| params.cursor.is_none()))
 }
 
 /// The notification that makes a host fetch a list again; templates go with the resources.

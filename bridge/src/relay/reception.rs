@@ -182,7 +182,7 @@ impl Shared {
             #[serde(borrow)]
             name: std::borrow::Cow<'a, str>,
         }
-        let params = envelope.params.and_then(|p| serde_json::from_str::<CallParams<'_>>(p.get()).ok());
+        let params = envelope.params.and_then(|p| serde_json::from_str::<CallParams<'_>>(p).ok());
         envelope.is("tools/call") && self.desk.has_offered() && params.is_some_and(|params| params.name == STATUS_TOOL)
     }
 
@@ -221,7 +221,7 @@ fn is_about_the_sign_in(error: &UpstreamError) -> bool {
 /// Whether a response has exactly this result.
 fn is_result(response: &[u8], given: &Value) -> bool {
     let result = Envelope::parse(response).ok().and_then(|envelope| envelope.result);
-    result.is_some_and(|result| serde_json::from_str::<Value>(result.get()).is_ok_and(|result| result == *given))
+    result.is_some_and(|result| serde_json::from_str::<Value>(result).is_ok_and(|result| result == *given))
 }
 
 async fn in_time<T>(future: impl Future<Output = T>, limit: Option<Duration>) -> Option<T> {

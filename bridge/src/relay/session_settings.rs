@@ -50,7 +50,7 @@ impl SessionSettings {
         }
         let agreed = Envelope::parse(response).is_ok_and(|response| response.result.is_some());
         let Some(request) = Envelope::parse(request).ok().filter(|_| agreed) else { return };
-        let Some(params) = request.params.map(|params| params.get()) else { return };
+        let Some(params) = request.params else { return };
         let uri = || serde_json::from_str::<Params>(params).ok().map(|params| params.uri);
         let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match request.method.as_deref() {

@@ -35,7 +35,7 @@ impl Session {
         }
         let version = response
             .result
-            .and_then(|result| serde_json::from_str::<InitializeResult>(result.get()).ok())
+            .and_then(|result| serde_json::from_str::<InitializeResult>(result).ok())
             .map(|result| result.protocol_version);
         let id = headers.get(MCP_SESSION_ID).cloned().map(|mut id| {
             id.set_sensitive(true);
