@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::faults::FaultSetting;
 use crate::server::{MockServer, StartError};
 use crate::settings::{
-    Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, ServerCertificate, Settings, TokenFormat,
+    Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, RetryAfter, ServerCertificate, Settings,
+    TokenFormat, Transport,
 };
 use crate::state::Known;
 use crate::tls::IssuedCertificate;
@@ -305,6 +306,63 @@ impl MockServerBuilder {
     #[must_use]
     pub fn admin(mut self, served: bool) -> Self {
         self.settings.admin = served;
+        self
+    }
+
+    /// Which transport is spoken (default: Streamable HTTP).
+    #[must_use]
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.settings.transport = transport;
+        self
+    }
+
+    /// Makes event streams resumable: ids, a priming event, replay by `Last-Event-ID` (default: not). A request then goes
+    /// on without its connection.
+    #[must_use]
+    pub fn resumable(mut self, resumable: bool) -> Self {
+        self.settings.resumable = resumable;
+        self
+    }
+
+    /// What resumable streams say of the time to wait before a reconnect (default 100 ms; `None`: nothing).
+    #[must_use]
+    pub fn sse_retry(mut self, time: Option<Duration>) -> Self {
+        self.settings.sse_retry = time;
+        self
+    }
+
+    /// What busy answers say in `Retry-After` (default: one second; `None`: no such header).
+    #[must_use]
+    pub fn retry_after(mut self, time: Option<RetryAfter>) -> Self {
+        self.settings.retry_after = time;
+        self
+    }
+
+    /// Ties each session to a cookie, as load balancers do: set at the first answer, 421 without it (default: not).
+    #[must_use]
+    pub fn sticky_cookie(mut self, sticky: bool) -> Self {
+        self.settings.sticky_cookie = sticky;
+        self
+    }
+
+    /// Lets every answer of the MCP endpoint set this cookie: a `Set-Cookie` value with whatever attributes.
+    #[must_use]
+    pub fn cookie(mut self, set_cookie: impl Into<String>) -> Self {
+        self.settings.cookies.push(set_cookie.into());
+        self
+    }
+
+    /// The status of a POST to `/mcp` on the HTTP+SSE transport (default 405).
+    #[must_use]
+    pub fn post_refusal(mut self, status: u16) -> Self {
+        self.settings.post_refusal = status;
+        self
+    }
+
+    /// Names the endpoint of the HTTP+SSE transport by an absolute URL (default: by a path).
+    #[must_use]
+    pub fn absolute_endpoint(mut self, absolute: bool) -> Self {
+        self.settings.absolute_endpoint = absolute;
         self
     }
 

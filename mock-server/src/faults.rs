@@ -43,6 +43,11 @@ macro_rules! takes {
     };
 }
 
+/// A fault that happens some times, then no more.
+const TIMES: Takes = Takes::Number { of: "TIMES", default: 1 };
+/// A fault of a stream that begins well.
+const EVENTS: Takes = Takes::Number { of: "EVENTS", default: 0 };
+
 faults! {
     WrongIssuer, "wrong-issuer", "the authorization server metadata names another issuer";
     WrongResource, "wrong-resource", "the resource metadata names a resource on another origin";
@@ -82,6 +87,26 @@ faults! {
     ExpiresIn, "expires-in" = Takes::Number { of: "SECONDS", default: 0 }, "token answers say this expires_in, whatever is true";
     NoExpiresIn, "no-expires-in", "token answers lack expires_in";
     NoScope, "no-scope", "token answers lack the granted scope";
+    StreamClosedBeforeResponse, "stream-closed-before-response" = EVENTS, "the event stream of a reply is closed before its response, after so many events; a resumable one goes on";
+    StreamReset, "stream-reset" = EVENTS, "the event stream of a reply is reset inside an event, after so many events";
+    HalfEvent, "half-event" = EVENTS, "the event stream of a reply ends cleanly inside an event, after so many events";
+    ReplaysTooMuch, "replays-too-much", "a resumed stream begins with events that were delivered already";
+    ResumeRefused, "resume-refused" = Takes::Number { of: "STATUS", default: 405 }, "a GET with Last-Event-ID is answered with this status";
+    RetryAfter429, "retry-after-429" = TIMES, "the next requests to the MCP endpoint are answered 429 with Retry-After, so many times";
+    RetryAfter503, "retry-after-503" = TIMES, "the next requests to the MCP endpoint are answered 503 with Retry-After, so many times";
+    ClosedBeforeAnswer, "closed-before-answer" = TIMES, "the MCP endpoint closes the connection instead of acting, so many times";
+    LostAnswer, "lost-answer" = TIMES, "the MCP endpoint acts, then closes the connection without an answer, so many times";
+    NoResponseHead, "no-response-head" = TIMES, "the MCP endpoint reads a request, and neither acts nor answers, so many times";
+    HangsAfterHead, "hangs-after-head" = TIMES, "the MCP endpoint sends the head of its answer and then nothing, so many times";
+    ResetAtHeaders, "reset-at-headers" = TIMES, "the MCP endpoint resets the connection inside the head of its answer, so many times";
+    ResetInBody, "reset-in-body" = TIMES, "the MCP endpoint resets the connection inside a JSON body, so many times";
+    IdleConnectionsClose, "idle-connections-close" = Takes::Milliseconds { default: 50 }, "connections to the MCP endpoint are closed so long after an answer, unannounced";
+    DeadOnReuse, "dead-on-reuse", "connections to the MCP endpoint are reset when they are used again, and not a byte is read";
+    LostSession, "lost-session" = Takes::Number { of: "REQUESTS", default: 3 }, "a session is forgotten after so many requests";
+    LostSession400, "lost-session-400", "a session that is not known is answered 400, not 404";
+    CookieForAnotherDomain, "cookie-for-another-domain", "the MCP endpoint sets a cookie for another domain";
+    EndpointElsewhere, "endpoint-elsewhere", "the endpoint of the HTTP+SSE transport is on another origin";
+    EndpointLate, "endpoint-late" = Takes::Milliseconds { default: 500 }, "the endpoint of the HTTP+SSE transport comes so late";
 }
 
 impl Fault {

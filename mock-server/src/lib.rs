@@ -17,6 +17,7 @@ mod settings;
 mod state;
 mod timed_out;
 mod tls;
+mod wire;
 
 pub use authorization::jwt::KeyError;
 pub use builder::MockServerBuilder;
@@ -25,7 +26,8 @@ pub use faults::{Fault, FaultSetting, Takes, WrongFault};
 pub use log::{Endpoint, Seen};
 pub use server::{MockServer, StartError};
 pub use settings::{
-    Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, ServerCertificate, Settings, TokenFormat,
+    Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, RetryAfter, ServerCertificate, Settings,
+    TokenFormat, Transport,
 };
 pub use timed_out::TimedOut;
 pub use tls::{IssuedCertificate, ThrowAwayCa, TlsFault};

@@ -61,7 +61,7 @@ impl Endpoint {
     fn of_resource(path: &str) -> Self {
         match path {
             "/.well-known/oauth-protected-resource/mcp" => Endpoint::ResourceMetadata,
-            "/mcp" => Endpoint::Mcp,
+            "/mcp" | "/messages" => Endpoint::Mcp,
             faults::admin::PATH => Endpoint::Admin,
             _ => Endpoint::Other,
         }

@@ -3,7 +3,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::faults::answer::NoAnswer;
 use crate::state::lock;
+use crate::wire::{Control, Fate, Wire};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -135,11 +137,13 @@ struct NothingSent;
 async fn connection(stream: TcpStream, service: Service) {
     // Small events must not wait for a full packet.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = service.tls else { return spoken(stream, service.router, false).await };
+    let control = Control::new();
+    let stream = Wire::new(stream, control.clone());
+    let Some(tls) = service.tls else { return spoken(stream, control, service.router, false).await };
     match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            spoken(stream, service.router, http2).await;
+            spoken(stream, control, service.router, http2).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake was broken off"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -147,12 +151,22 @@ async fn connection(stream: TcpStream, service: Service) {
 }
 
 /// Speaks HTTP/2, or HTTP/1.1.
-async fn spoken<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router, http2: bool) {
+async fn spoken<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    control: Arc<Control>,
+    router: Router,
+    http2: bool,
+) {
     let router = TowerToHyperService::new(router);
+    let fates = control.clone();
     let service = service_fn(move |request| {
         let response = router.call(request);
+        let fates = fates.clone();
         async move {
             let Ok(response) = response.await;
+            if let Some(fate) = response.extensions().get::<Fate>() {
+                fates.decide(*fate, http2);
+            }
             // An error makes hyper close the connection without a byte; of HTTP/2, the stream.
             if response.extensions().get::<NoAnswer>().is_some() { Err(NothingSent) } else { Ok(response) }
         }
@@ -161,8 +175,18 @@ async fn spoken<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, r
     builder.http1().timer(TokioTimer::new());
     builder.http2().timer(TokioTimer::new());
     let builder = if http2 { builder.http2_only() } else { builder.http1_only() };
-    let served = builder.serve_connection(TokioIo::new(stream), service).await;
-    if let Err(error) = served {
+    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut closing = false;
+    let ended = loop {
+        tokio::select! {
+            ended = served.as_mut() => break ended,
+            () = control.idle_for_too_long(), if !closing => {
+                closing = true;
+                served.as_mut().graceful_shutdown();
+            }
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
     }
 }

@@ -28,8 +28,8 @@ use crate::faults;
 use crate::faults::admin;
 use crate::faults::answer::NoAnswer;
 use crate::log::{Endpoint, Seen};
-use crate::mcp::endpoint;
 use crate::mcp::session::SESSION_HEADER;
+use crate::mcp::{endpoint, http_sse};
 use crate::random;
 use crate::state::Shared;
 
@@ -48,6 +48,7 @@ fn resource() -> Router<Shared> {
         .route("/.well-known/oauth-protected-resource/mcp", get(metadata::protected_resource))
         .route("/mcp", any(endpoint::mcp))
         .route(admin::PATH, get(admin::shown).put(admin::replaced).delete(admin::ended))
+        .route("/messages", any(http_sse::messages))
 }
 
 /// Routes within the layers that are around all of them.

@@ -216,6 +216,11 @@ impl MockServer {
         self.state.set_faults(faults.into_iter().map(Into::into).collect());
     }
 
+    /// Ends every event stream of the MCP endpoint that is open now, cleanly. A resumable one can be resumed.
+    pub fn end_streams(&self) {
+        self.state.trouble.end_streams();
+    }
+
     /// How many families of tokens were revoked because an old refresh token was presented again (RFC 9700 §4.14.2).
     #[must_use]
     pub fn families_revoked(&self) -> usize {

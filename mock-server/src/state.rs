@@ -16,6 +16,7 @@ use crate::faults::{EVIL_WORDS, Fault, FaultSetting};
 use crate::log::Log;
 use crate::mcp::session::Sessions;
 use crate::mcp::slow::Slow;
+use crate::mcp::trouble::Trouble;
 use crate::settings::{AuthMethod, KnownClient, Settings};
 
 /// How handlers hold the state.
@@ -39,6 +40,7 @@ pub(crate) struct ServerState {
     pub(crate) slow: Slow,
     /// The authorization requests that wait for a person.
     pub(crate) waiting: consent::Waiting,
+    pub(crate) trouble: Trouble,
     pub(crate) token_delays: Option<Delays>,
     /// The client metadata documents that are none, by their URL.
     pub(crate) refused_documents: HashMap<String, DocumentFault>,
@@ -74,6 +76,7 @@ impl ServerState {
             counts: Mutex::new(Counts::default()),
             sessions: Sessions::default(),
             slow: Slow::new(),
+            trouble: Trouble::default(),
             refused_documents,
             records: Mutex::new(records),
             secrets: Mutex::new(secrets),
@@ -109,6 +112,7 @@ impl ServerState {
 
     pub(crate) fn set_faults(&self, faults: Vec<FaultSetting>) {
         *lock(&self.faults) = faults;
+        self.trouble.forget();
     }
 
     /// The issuer that the resource metadata names.

@@ -236,7 +236,8 @@ pub(crate) fn events(text: &str) -> Vec<Value> {
         let lines = event.lines().filter_map(|line| line.strip_prefix("data: "));
         lines.collect::<Vec<_>>().join("\n")
     });
-    data.map(|data| serde_json::from_str(&data).unwrap()).collect()
+    // A priming event has no data.
+    data.filter(|data| !data.is_empty()).map(|data| serde_json::from_str(&data).unwrap()).collect()
 }
 
 /// The parameters of the URL that a redirect leads to.

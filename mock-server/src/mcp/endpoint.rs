@@ -14,18 +14,24 @@ use serde_json::value::RawValue;
 use crate::authorization::jwt::Claims;
 use crate::faults::Fault;
 use crate::mcp::bearer::{self, Denial};
-use crate::mcp::message::{self, Answer, INVALID_REQUEST, Message, Request};
+use crate::mcp::cookies::Node;
+use crate::mcp::message::{self, Answer, Message, Request};
 use crate::mcp::methods::{self, Call, OwnedRequest};
 use crate::mcp::refusal::Refusal;
+use crate::mcp::reply::{as_stream, in_form, json, reply, streamed};
 use crate::mcp::session::{SESSION_HEADER, Session, VERSIONS};
 use crate::mcp::stream::{self, Outlet};
-use crate::mcp::tools;
+use crate::mcp::track::Track;
+use crate::mcp::{http_sse, outages, tools};
 use crate::random::{self, NoRandomness};
-use crate::settings::ReplyForm;
+use crate::settings::Transport;
 use crate::state::{ServerState, Shared};
 
 /// The header that names the revision agreed on, in lower case.
 const VERSION_HEADER: &str = "mcp-protocol-version";
+
+/// The header that names the last event that was seen, in lower case (WHATWG HTML §9.2.4).
+const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Any method at `/mcp`.
 pub(crate) async fn mcp(
@@ -35,19 +41,41 @@ pub(crate) async fn mcp(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let served = match admitted(&state, query.as_deref(), &headers, &body) {
-        Err(refusal) => Err(refusal),
-        Ok(claims) => match method {
-            Method::POST => post(&state, claims, &headers, &body).await,
-            Method::GET => get(&state, claims.as_ref(), &headers),
-            Method::DELETE => delete(&state, claims.as_ref(), &headers),
+    answered(&state, &headers, async |node| {
+        let claims = admitted(&state, query.as_deref(), &headers, &body)?;
+        match (method, state.settings.transport) {
+            (Method::GET, Transport::HttpSse) => http_sse::open(&state, claims.as_ref(), &headers),
+            (Method::POST, Transport::HttpSse) => Err(Refusal::OldTransport),
+            (_, Transport::HttpSse) => Err(Refusal::Method("GET")),
+            (Method::POST, _) => post(&state, claims, node, &headers, &body).await,
+            (Method::GET, _) => get(&state, claims.as_ref(), node, &headers),
+            (Method::DELETE, _) => delete(&state, claims.as_ref(), node, &headers),
             _ => Err(Refusal::Method("GET, POST, DELETE")),
-        },
-    };
-    served.unwrap_or_else(|refusal| refusal.response(&state))
+        }
+    })
+    .await
 }
 
-fn admitted(state: &Shared, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<Option<Claims>, Refusal> {
+/// The answer with all that stands around it: what a balancer adds, and what the faults of the moment take.
+pub(super) async fn answered(
+    state: &ServerState,
+    headers: &HeaderMap,
+    serve: impl AsyncFnOnce(&Node) -> Result<Response, Refusal>,
+) -> Response {
+    let node = Node::of(state, headers);
+    if let Some(wrong) = outages::instead(state).await {
+        return node.answer(state, wrong);
+    }
+    let response = serve(&node).await.unwrap_or_else(|refusal| refusal.response(state));
+    outages::harmed(state, node.answer(state, response))
+}
+
+pub(super) fn admitted(
+    state: &Shared,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Option<Claims>, Refusal> {
     if headers.get(ORIGIN).is_some_and(|origin| !state.may_come_from(origin)) {
         return Err(Refusal::ForeignOrigin);
     }
@@ -64,11 +92,17 @@ fn calls_a_tool(body: &[u8]) -> bool {
 }
 
 /// One message, or a batch of them in a session of 2025-03-26.
-async fn post(state: &Shared, claims: Option<Claims>, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refusal> {
+async fn post(
+    state: &Shared,
+    claims: Option<Claims>,
+    node: &Node,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Refusal> {
     if !accepts(headers, "application/json") || !accepts(headers, "text/event-stream") {
         return Err(Refusal::Accept("application/json and text/event-stream"));
     }
-    if media_type(headers) != "application/json" {
+    if !is_json(headers) {
         return Err(Refusal::ContentType);
     }
     let (messages, batch) = message::parse(body)?;
@@ -80,38 +114,43 @@ async fn post(state: &Shared, claims: Option<Claims>, headers: &HeaderMap, body:
         Some(_) if batch => return Err(Refusal::InitializeInBatch),
         Some(request) => {
             tokio::time::sleep(state.settings.initialize_delay).await;
-            return initialize(state, claims.as_ref(), request);
+            return initialize(state, claims.as_ref(), node, request);
         }
         None => {}
     }
-    let session = session(state, claims.as_ref(), headers)?;
+    let session = session(state, claims.as_ref(), node, headers)?;
     if batch && session.version != "2025-03-26" {
         return Err(Refusal::Batch);
+    }
+    if messages.iter().any(|message| matches!(message, Message::Request(_))) {
+        lose_at_times(state, &session, headers)?;
     }
     let requests = taken_in(&session, &messages);
     if requests.is_empty() {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     judge_scopes(state, claims.as_ref(), &requests)?;
-    Ok(reply(Call { state: state.clone(), session, claims, outlet: Outlet::closed() }, requests, batch).await)
+    Ok(reply(Call { state: state.clone(), session, claims, outlet: Outlet::Closed }, requests, batch).await)
 }
 
-fn initialize(state: &Shared, claims: Option<&Claims>, request: &Request<'_>) -> Result<Response, Refusal> {
+fn initialize(
+    state: &Shared,
+    claims: Option<&Claims>,
+    node: &Node,
+    request: &Request<'_>,
+) -> Result<Response, Refusal> {
     let id = request.id.get();
-    let (session, result) = match methods::initialize(request.params, claims) {
+    let (mut session, result) = match methods::initialize(request.params, claims, &VERSIONS) {
         Ok(opened) => opened,
         Err(error) => {
             let text = message::error(Some(id), error.code, &state.words(&error.message));
             return Ok(json(in_form(state, text)));
         }
     };
+    node.name().clone_into(&mut session.node);
+    let session = Arc::new(session);
     let text = in_form(state, message::result(id, &result));
-    let mut response = if as_stream(state) {
-        let state = state.clone();
-        stream::filled_by(|outlet| async move { outlet.send(&state, &text).await })
-    } else {
-        json(text)
-    };
+    let mut response = if as_stream(state) { streamed(state, &session, text) } else { json(text) };
     // The one session without an id has the empty one.
     let mut session_id = String::new();
     if !state.has(Fault::NoSession) {
@@ -120,27 +159,46 @@ fn initialize(state: &Shared, claims: Option<&Claims>, request: &Request<'_>) ->
         let value = HeaderValue::from_str(&session_id).map_err(|_| NoRandomness)?;
         response.headers_mut().insert(HeaderName::from_static(SESSION_HEADER), value);
     }
-    state.sessions.add(session_id, Arc::new(session));
+    state.sessions.add(session_id, session);
     Ok(response)
 }
 
 /// The session that a request belongs to, after its `MCP-Protocol-Version` was checked.
-fn session(state: &ServerState, claims: Option<&Claims>, headers: &HeaderMap) -> Result<Arc<Session>, Refusal> {
+fn session(
+    state: &ServerState,
+    claims: Option<&Claims>,
+    node: &Node,
+    headers: &HeaderMap,
+) -> Result<Arc<Session>, Refusal> {
     if let Some(version) = headers.get(VERSION_HEADER)
         && !VERSIONS.iter().any(|known| version.as_bytes() == known.as_bytes())
     {
         return Err(Refusal::Version);
     }
-    let id = match headers.get(SESSION_HEADER).map(HeaderValue::to_str) {
-        Some(Ok(id)) if !id.is_empty() => id,
-        None if state.has(Fault::NoSession) => "",
-        _ => return Err(Refusal::NoSessionId),
-    };
-    state.sessions.find(id, claims).ok_or(Refusal::UnknownSession)
+    let session = state.sessions.find(session_id(state, headers)?, claims).ok_or(Refusal::UnknownSession)?;
+    if session.node == node.name() { Ok(session) } else { Err(Refusal::OtherNode) }
+}
+
+fn session_id<'a>(state: &ServerState, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
+    match headers.get(SESSION_HEADER).map(HeaderValue::to_str) {
+        Some(Ok(id)) if !id.is_empty() => Ok(id),
+        None if state.has(Fault::NoSession) => Ok(""),
+        _ => Err(Refusal::NoSessionId),
+    }
+}
+
+/// Forgets a session that has served as many requests as the fault allows it.
+fn lose_at_times(state: &ServerState, session: &Session, headers: &HeaderMap) -> Result<(), Refusal> {
+    let allowed = state.fault_number(Fault::LostSession);
+    if allowed.is_some_and(|allowed| session.serve_one() >= allowed) {
+        state.sessions.end(session_id(state, headers)?);
+        return Err(Refusal::UnknownSession);
+    }
+    Ok(())
 }
 
 /// Acts on notifications and responses; what is left are the requests.
-fn taken_in(session: &Session, messages: &[Message<'_>]) -> Vec<OwnedRequest> {
+pub(super) fn taken_in(session: &Session, messages: &[Message<'_>]) -> Vec<OwnedRequest> {
     let mut requests = Vec::new();
     for message in messages {
         match message {
@@ -174,7 +232,11 @@ fn cancel(session: &Session, params: Option<&RawValue>) {
 }
 
 /// 403 before anything runs, if a tool needs a scope that the token lacks (MCP 2025-11-25, authorization).
-fn judge_scopes(state: &ServerState, claims: Option<&Claims>, requests: &[OwnedRequest]) -> Result<(), Refusal> {
+pub(super) fn judge_scopes(
+    state: &ServerState,
+    claims: Option<&Claims>,
+    requests: &[OwnedRequest],
+) -> Result<(), Refusal> {
     let Some(claims) = claims else { return Ok(()) };
     for request in requests.iter().filter(|request| request.method == "tools/call") {
         let tool = tools::name_of(request.params.as_deref());
@@ -188,79 +250,57 @@ fn judge_scopes(state: &ServerState, claims: Option<&Claims>, requests: &[OwnedR
     Ok(())
 }
 
-/// Runs the requests and answers in the form of the moment; a tool that talks while it runs gets a stream.
-async fn reply(call: Call, requests: Vec<OwnedRequest>, batch: bool) -> Response {
-    let talks = |request: &OwnedRequest| {
-        request.method == "tools/call" && tools::name_of(request.params.as_deref()).is_some_and(|n| tools::talks(&n))
-    };
-    if as_stream(&call.state) || requests.iter().any(talks) {
-        return stream::filled_by(|outlet| async move {
-            let call = Call { outlet, ..call };
-            for request in &requests {
-                if let Some(text) = run(&call, request).await
-                    && !call.state.has(Fault::StreamCut)
-                {
-                    call.outlet.send(&call.state, &in_form(&call.state, text)).await;
-                }
-            }
-        });
-    }
-    let mut responses = Vec::new();
-    for request in &requests {
-        responses.extend(run(&call, request).await);
-    }
-    match responses.pop() {
-        // Cancelled: nobody is to get a response any more.
-        None => StatusCode::ACCEPTED.into_response(),
-        Some(only) if !batch => json(in_form(&call.state, only)),
-        Some(last) => {
-            responses.push(last);
-            json(format!("[{}]", responses.join(",")))
-        }
-    }
-}
-
-/// The response, or none if the client cancelled the request.
-async fn run(call: &Call, request: &OwnedRequest) -> Option<String> {
-    let Some(running) = call.session.begin(&request.id) else {
-        return Some(message::error(Some(&request.id), INVALID_REQUEST, "a request with this id is running"));
-    };
-    tokio::select! {
-        () = running.cancelled.notified() => None,
-        text = methods::response(call, request) => Some(text),
-    }
-}
-
-/// The standalone stream.
-fn get(state: &ServerState, claims: Option<&Claims>, headers: &HeaderMap) -> Result<Response, Refusal> {
+/// The standalone stream, or one that broke (MCP 2025-11-25, transports, resumability).
+fn get(state: &ServerState, claims: Option<&Claims>, node: &Node, headers: &HeaderMap) -> Result<Response, Refusal> {
     if state.has(Fault::Get405) {
         return Err(Refusal::Method("POST, DELETE"));
     }
     if !accepts(headers, "text/event-stream") {
         return Err(Refusal::Accept("text/event-stream"));
     }
-    let receiver = session(state, claims, headers)?.open_standalone().ok_or(Refusal::SecondStream)?;
-    Ok(stream::fed_by(receiver))
+    let last = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
+    if last.is_some()
+        && let Some(status) = state.fault_number(Fault::ResumeRefused)
+    {
+        return Err(Refusal::Resume(u16::try_from(status).unwrap_or_default()));
+    }
+    let session = session(state, claims, node, headers)?;
+    match last {
+        Some(last) if state.settings.resumable => resumed(state, &session, last),
+        _ if state.settings.resumable => {
+            let track = Track::begun(state);
+            if !session.open_standalone(|| Outlet::Kept(track.clone())) {
+                return Err(Refusal::SecondStream);
+            }
+            session.keep(&track);
+            Ok(track.followed_from(state, 0))
+        }
+        _ => {
+            let (sender, response) = stream::fed(state);
+            if !session.open_standalone(|| Outlet::Open(sender)) {
+                return Err(Refusal::SecondStream);
+            }
+            Ok(response)
+        }
+    }
 }
 
-fn delete(state: &ServerState, claims: Option<&Claims>, headers: &HeaderMap) -> Result<Response, Refusal> {
-    session(state, claims, headers)?;
-    let id = headers.get(SESSION_HEADER).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    state.sessions.end(id);
+/// What came after the event on its stream, and the stream from there on.
+fn resumed(state: &ServerState, session: &Session, last: &str) -> Result<Response, Refusal> {
+    let (name, position) = Track::place(last).ok_or(Refusal::UnknownEvent)?;
+    let track = session.track(name).filter(|track| position < track.len()).ok_or(Refusal::UnknownEvent)?;
+    let from = if state.has(Fault::ReplaysTooMuch) { 0 } else { position + 1 };
+    Ok(track.followed_from(state, from))
+}
+
+fn delete(state: &ServerState, claims: Option<&Claims>, node: &Node, headers: &HeaderMap) -> Result<Response, Refusal> {
+    session(state, claims, node, headers)?;
+    state.sessions.end(session_id(state, headers)?);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn as_stream(state: &ServerState) -> bool {
-    state.settings.reply == ReplyForm::Sse || state.has(Fault::StreamCut) || state.has(Fault::MultiLineData)
-}
-
-/// Puts a response into an array where the fault wants it.
-fn in_form(state: &ServerState, text: String) -> String {
-    if state.has(Fault::BatchReply) { format!("[{text}]") } else { text }
-}
-
 /// Whether `Accept` names the media type, or a range that holds it (RFC 9110 §12.5.1).
-fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     let major = media_type.split('/').next().unwrap_or_default();
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|range| {
@@ -269,11 +309,8 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     })
 }
 
-fn media_type(headers: &HeaderMap) -> String {
+/// Whether the body says that it is JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-fn json(text: String) -> Response {
-    ([(CONTENT_TYPE, "application/json")], text).into_response()
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }

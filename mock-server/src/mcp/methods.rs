@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::authorization::jwt::Claims;
 use crate::mcp::message::{self, INVALID_PARAMS, METHOD_NOT_FOUND, Request};
-use crate::mcp::session::{Session, VERSIONS};
+use crate::mcp::session::Session;
 use crate::mcp::stream::Outlet;
 use crate::mcp::tools;
 use crate::state::Shared;
@@ -100,12 +100,16 @@ struct ClientInfo {
     _version: String,
 }
 
-/// Agrees on a revision: the client's, or else our newest. The session and the result.
-pub(crate) fn initialize(params: Option<&RawValue>, claims: Option<&Claims>) -> Result<(Session, String), RpcError> {
+/// Agrees on a revision: the client's if it is one of these, else the first. The session and the result.
+pub(crate) fn initialize(
+    params: Option<&RawValue>,
+    claims: Option<&Claims>,
+    versions: &[&'static str],
+) -> Result<(Session, String), RpcError> {
     let params = parsed::<InitializeParams>(params)?;
     let _ = params.client_info;
-    let asked = VERSIONS.into_iter().find(|version| *version == params.protocol_version);
-    let version = asked.unwrap_or(VERSIONS[0]);
+    let asked = versions.iter().copied().find(|version| *version == params.protocol_version);
+    let version = asked.or(versions.first().copied()).unwrap_or_default();
     let result = json!({
         "protocolVersion": version,
         "capabilities": { "tools": { "listChanged": true }, "logging": {} },

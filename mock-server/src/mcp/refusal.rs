@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{ALLOW, CONTENT_TYPE};
 
+use crate::faults::Fault;
 use crate::mcp::bearer::{self, Denial};
 use crate::mcp::message::{self, INVALID_REQUEST, NoMessage};
 use crate::mcp::session::VERSIONS;
@@ -40,6 +41,16 @@ pub(crate) enum Refusal {
     UnknownSession,
     #[error("this session has its standalone stream already")]
     SecondStream,
+    #[error("the session is on another server, and the cookie that leads there is missing")]
+    OtherNode,
+    #[error("there is no such event")]
+    UnknownEvent,
+    #[error("streams are not resumed")]
+    Resume(u16),
+    #[error("messages are not taken here")]
+    OldTransport,
+    #[error("initialize comes first")]
+    NotInitialized,
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
 }
@@ -52,7 +63,7 @@ impl Refusal {
             Refusal::Method(allowed) => (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, *allowed)]).into_response(),
             other => {
                 let text = message::error(None, other.code(), &state.words(&other.to_string()));
-                (other.status(), [(CONTENT_TYPE, "application/json")], text).into_response()
+                (other.status(state), [(CONTENT_TYPE, "application/json")], text).into_response()
             }
         }
     }
@@ -65,21 +76,32 @@ impl Refusal {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    fn status(&self, state: &ServerState) -> StatusCode {
         match self {
             Refusal::ForeignOrigin => StatusCode::FORBIDDEN,
             Refusal::Denied(_) => StatusCode::UNAUTHORIZED,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Accept(_) => StatusCode::NOT_ACCEPTABLE,
             Refusal::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::UnknownSession if state.has(Fault::LostSession400) => StatusCode::BAD_REQUEST,
             Refusal::UnknownSession => StatusCode::NOT_FOUND,
+            Refusal::OtherNode => StatusCode::MISDIRECTED_REQUEST,
+            Refusal::OldTransport => status(state.settings.post_refusal),
+            Refusal::Resume(refusal) => status(*refusal),
             Refusal::SecondStream => StatusCode::CONFLICT,
             Refusal::NoRandomness(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::NoMessage(_)
             | Refusal::InitializeInBatch
             | Refusal::Batch
             | Refusal::Version
+            | Refusal::UnknownEvent
+            | Refusal::NotInitialized
             | Refusal::NoSessionId => StatusCode::BAD_REQUEST,
         }
     }
+}
+
+/// A status from the settings; what is none becomes 400.
+fn status(number: u16) -> StatusCode {
+    StatusCode::from_u16(number).unwrap_or(StatusCode::BAD_REQUEST)
 }

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
 
 use crate::authorization::jwt::Claims;
+use crate::mcp::http_sse::Link;
+use crate::mcp::stream::Outlet;
+use crate::mcp::track::Track;
 use crate::state::lock;
 
 /// The header that names a session, in lower case.
@@ -20,6 +23,9 @@ pub(crate) const VERSIONS: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"
 /// Log levels by rising severity (RFC 5424 §6.2.1).
 pub(crate) const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
+/// How many streams that ended can still be resumed, in a session.
+const ENDED_TRACKS: usize = 64;
+
 /// A client's answer to one of our requests: its result or its error, as spelled.
 pub(crate) type ClientAnswer = Result<String, String>;
 
@@ -29,9 +35,15 @@ pub(crate) struct Session {
     pub(crate) version: &'static str,
     /// Whether the client can be asked (`elicitation` among its capabilities).
     pub(crate) can_elicit: bool,
-    owner: Option<(String, String)>,
+    /// The server behind the balancer that holds it.
+    pub(crate) node: String,
+    owner: Option<Owner>,
     level: Mutex<usize>,
-    standalone: Mutex<Option<mpsc::Sender<Bytes>>>,
+    standalone: Mutex<Outlet>,
+    tracks: Mutex<Vec<Arc<Track>>>,
+    /// What goes on without a connection.
+    work: Mutex<JoinSet<()>>,
+    served: AtomicU64,
     running: Mutex<HashMap<String, Arc<Notify>>>,
     asked: Mutex<HashMap<String, oneshot::Sender<ClientAnswer>>>,
     next_id: AtomicU64,
@@ -42,29 +54,69 @@ impl Session {
         Session {
             version,
             can_elicit,
+            node: String::new(),
             owner: claims.map(owner),
             level: Mutex::new(0),
-            standalone: Mutex::new(None),
+            standalone: Mutex::new(Outlet::Closed),
+            tracks: Mutex::default(),
+            work: Mutex::default(),
+            served: AtomicU64::new(0),
             running: Mutex::default(),
             asked: Mutex::default(),
             next_id: AtomicU64::new(1),
         }
     }
 
-    /// Opens the standalone stream; `None` if there is one already.
-    pub(crate) fn open_standalone(&self) -> Option<mpsc::Receiver<Bytes>> {
+    /// Makes this the standalone stream; `false` if there is one that somebody reads.
+    pub(crate) fn open_standalone(&self, outlet: impl FnOnce() -> Outlet) -> bool {
         let mut standalone = lock(&self.standalone);
-        if standalone.as_ref().is_some_and(|open| !open.is_closed()) {
-            return None;
+        if standalone.is_read() {
+            return false;
         }
-        let (sender, receiver) = mpsc::channel(64);
-        *standalone = Some(sender);
-        Some(receiver)
+        if let Outlet::Kept(old) = std::mem::replace(&mut *standalone, outlet()) {
+            old.end();
+        }
+        true
     }
 
     /// The way to the standalone stream, if one is open.
-    pub(crate) fn standalone(&self) -> Option<mpsc::Sender<Bytes>> {
-        lock(&self.standalone).clone().filter(|open| !open.is_closed())
+    pub(crate) fn standalone(&self) -> Option<Outlet> {
+        Some(lock(&self.standalone).clone()).filter(Outlet::is_open)
+    }
+
+    /// Keeps a stream for those who resume it; of those that ended, the last ones.
+    pub(crate) fn keep(&self, track: &Arc<Track>) {
+        let mut tracks = lock(&self.tracks);
+        tracks.push(track.clone());
+        let ended = tracks.iter().filter(|track| track.has_ended()).count();
+        if let Some(oldest) = tracks.iter().position(|track| track.has_ended())
+            && ended > ENDED_TRACKS
+        {
+            tracks.remove(oldest);
+        }
+    }
+
+    pub(crate) fn track(&self, name: &str) -> Option<Arc<Track>> {
+        lock(&self.tracks).iter().find(|track| track.name() == name).cloned()
+    }
+
+    /// Does something that no connection's end may end; the session's end does.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut running = lock(&self.work);
+        while running.try_join_next().is_some() {}
+        running.spawn(work);
+    }
+
+    /// Counts a request; how many there were before it.
+    pub(crate) fn serve_one(&self) -> u64 {
+        self.served.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Ends its streams and what it runs by itself.
+    fn close(&self) {
+        *lock(&self.standalone) = Outlet::Closed;
+        lock(&self.tracks).drain(..).for_each(|track| track.end());
+        lock(&self.work).abort_all();
     }
 
     /// Keeps the least severe level that the client wants; `false` if there is no such level.
@@ -112,7 +164,10 @@ impl Session {
     }
 }
 
-fn owner(claims: &Claims) -> (String, String) {
+/// An account: the person and the client.
+pub(crate) type Owner = (String, String);
+
+pub(crate) fn owner(claims: &Claims) -> Owner {
     (claims.sub.clone(), claims.client_id.clone())
 }
 
@@ -130,10 +185,11 @@ impl Drop for Running {
     }
 }
 
-/// All sessions by id.
+/// All sessions by id, and the streams of the old transport by theirs.
 #[derive(Default)]
 pub(crate) struct Sessions {
     open: Mutex<HashMap<String, Arc<Session>>>,
+    links: Mutex<HashMap<String, Arc<Link>>>,
 }
 
 impl Sessions {
@@ -150,10 +206,26 @@ impl Sessions {
     }
 
     pub(crate) fn end(&self, id: &str) {
-        lock(&self.open).remove(id);
+        let ended = lock(&self.open).remove(id);
+        ended.inspect(|session| session.close());
     }
 
     pub(crate) fn forget_all(&self) {
-        lock(&self.open).clear();
+        let ended = std::mem::take(&mut *lock(&self.open));
+        ended.values().for_each(|session| session.close());
+        let links = std::mem::take(&mut *lock(&self.links));
+        links.values().for_each(|link| link.close());
+    }
+
+    pub(crate) fn add_link(&self, id: String, link: Arc<Link>) {
+        let mut links = lock(&self.links);
+        links.retain(|_, link| link.is_open());
+        links.insert(id, link);
+    }
+
+    /// The open stream of this id, for the account that opened it.
+    pub(crate) fn link(&self, id: &str, claims: Option<&Claims>) -> Option<Arc<Link>> {
+        let link = lock(&self.links).get(id).cloned()?;
+        (link.is_open() && (link.owner.is_none() || link.owner == claims.map(owner))).then_some(link)
     }
 }

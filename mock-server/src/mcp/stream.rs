@@ -1,8 +1,10 @@
 //! Server-sent events: how a message becomes an event, the way into a stream, and a stream as a response body.
-//! A body carries the work that fills it: when the connection goes, so does the work.
+//! A body carries the work that fills it: when the connection goes, so does the work. Streams that outlive their
+//! connection are in `track.rs`.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
@@ -15,78 +17,138 @@ use tokio::sync::mpsc;
 
 use crate::faults::Fault;
 use crate::faults::body::pretty;
+use crate::mcp::outages::TornBody;
+use crate::mcp::track::Track;
 use crate::state::ServerState;
 
+/// What goes into a stream: an event, or its end whoever may still hold a way into it.
+pub(crate) enum Piece {
+    Event(Bytes),
+    End,
+    /// The connection breaks.
+    Break,
+}
+
+/// How many events wait for a slow reader.
+const WAITING: usize = 64;
+
 /// A message as an event; line breaks inside it become several `data` lines (WHATWG HTML §9.2.6).
-pub(crate) fn event(state: &ServerState, message: &str) -> Bytes {
+pub(crate) fn event(state: &ServerState, message: &str, id: Option<&str>) -> Bytes {
     let several = state.has(Fault::MultiLineData);
     let end = if several { "\r\n" } else { "\n" };
-    let printed = if several || state.has(Fault::PrettyJson) { pretty(message) } else { message.to_owned() };
-    let mut text = format!("event: message{end}");
+    let printed = if several || state.has(Fault::PrettyJson) { &pretty(message) } else { message };
+    let mut text = String::with_capacity(printed.len() + 64);
+    if let Some(id) = id {
+        text.extend(["id: ", id, end]);
+    }
+    text.extend(["event: message", end]);
     for line in printed.replace("\r\n", "\n").split(['\n', '\r']) {
-        text.push_str("data: ");
-        text.push_str(line);
-        text.push_str(end);
+        text.extend(["data: ", line, end]);
     }
     text.push_str(end);
     Bytes::from(text)
 }
 
-/// The way from a running request to its own stream; closed where the reply is plain JSON.
+/// The way from those who have something to say into a stream.
 #[derive(Clone)]
-pub(crate) struct Outlet(Option<mpsc::Sender<Bytes>>);
+pub(crate) enum Outlet {
+    /// There is no stream: the reply is plain JSON.
+    Closed,
+    /// A stream that lives as long as its connection.
+    Open(mpsc::Sender<Piece>),
+    /// One that outlives it.
+    Kept(Arc<Track>),
+}
 
 impl Outlet {
-    pub(crate) fn closed() -> Self {
-        Outlet(None)
+    /// Sends a message; `false` if nobody can get it any more.
+    pub(crate) async fn send(&self, state: &ServerState, message: &str) -> bool {
+        match self {
+            Outlet::Closed => false,
+            Outlet::Open(sender) => sender.send(Piece::Event(event(state, message, None))).await.is_ok(),
+            Outlet::Kept(track) => track.add(state, message),
+        }
     }
 
-    /// Sends a message before the response; lost if there is no stream or nobody reads it any more.
-    pub(crate) async fn send(&self, state: &ServerState, message: &str) {
-        if let Some(sender) = &self.0 {
-            let _ = sender.send(event(state, message)).await;
+    /// Whether somebody listens.
+    pub(crate) fn is_read(&self) -> bool {
+        match self {
+            Outlet::Closed => false,
+            Outlet::Open(sender) => !sender.is_closed(),
+            Outlet::Kept(track) => track.is_read(),
+        }
+    }
+
+    /// Whether what is sent can still reach somebody.
+    pub(crate) fn is_open(&self) -> bool {
+        match self {
+            Outlet::Kept(track) => !track.has_ended(),
+            other => other.is_read(),
         }
     }
 }
 
 /// The response whose stream is filled by the work, and ends with it.
-pub(crate) fn filled_by<F: Future<Output = ()> + Send + 'static>(work: impl FnOnce(Outlet) -> F) -> Response {
-    let (sender, receiver) = mpsc::channel(16);
-    let work = work(Outlet(Some(sender)));
-    response(EventStream { receiver, work: Some(Box::pin(work)) })
+pub(crate) fn filled_by<F>(state: &ServerState, work: impl FnOnce(Outlet) -> F) -> Response
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    pumped(state, |sender| work(Outlet::Open(sender)))
 }
 
 /// The response that shows what others put into the channel.
-pub(crate) fn fed_by(receiver: mpsc::Receiver<Bytes>) -> Response {
-    response(EventStream { receiver, work: None })
+pub(crate) fn fed(state: &ServerState) -> (mpsc::Sender<Piece>, Response) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (sender, response(state, receiver, None))
 }
 
-fn response(stream: EventStream) -> Response {
+/// As [`filled_by`], for work that puts pieces into the stream itself.
+pub(crate) fn pumped<F>(state: &ServerState, work: impl FnOnce(mpsc::Sender<Piece>) -> F) -> Response
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(WAITING);
+    response(state, receiver, Some(Box::pin(work(sender))))
+}
+
+fn response(state: &ServerState, receiver: mpsc::Receiver<Piece>, work: Option<Work>) -> Response {
+    let stream = EventStream { receiver, work, end: Box::pin(state.trouble.streams_end()) };
     let mut response = Response::new(Body::new(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 struct EventStream {
-    receiver: mpsc::Receiver<Bytes>,
+    receiver: mpsc::Receiver<Piece>,
     /// `None` once it is done, or where there was none.
-    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    work: Option<Work>,
+    /// Done when all streams are to end.
+    end: Work,
 }
 
 impl HttpBody for EventStream {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = TornBody;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.end.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
         if let Some(work) = &mut self.work
             && work.as_mut().poll(context).is_ready()
         {
             self.work = None;
         }
-        self.receiver.poll_recv(context).map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
+        self.receiver.poll_recv(context).map(|piece| match piece? {
+            Piece::Event(event) => Some(Ok(Frame::data(event))),
+            Piece::End => None,
+            Piece::Break => Some(Err(TornBody)),
+        })
     }
 }

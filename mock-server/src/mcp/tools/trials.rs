@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::mcp::message::{notification, request};
 use crate::mcp::methods::Call;
-use crate::mcp::stream::event;
 use crate::mcp::tools::{content, failure, tool, understood};
 
 /// How long `slow` waits by default.
@@ -134,7 +133,7 @@ pub(super) async fn announce(call: &Call) -> String {
     }
     let mut sent = 0;
     for message in messages {
-        sent += usize::from(standalone.send(event(&call.state, &message)).await.is_ok());
+        sent += usize::from(standalone.send(&call.state, &message).await);
     }
     content(&format!("{sent} messages sent"), &json!({ "sent": sent }).to_string())
 }

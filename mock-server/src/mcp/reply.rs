@@ -1,0 +1,110 @@
+//! The form of an answer: one JSON body, an array, or an event stream that the work fills, with its connection or
+//! without. It runs requests and knows none of them; those are in `methods.rs`.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+use crate::faults::Fault;
+use crate::mcp::message::{self, INVALID_REQUEST};
+use crate::mcp::methods::{self, Call, OwnedRequest};
+use crate::mcp::session::Session;
+use crate::mcp::stream::{self, Outlet};
+use crate::mcp::track::Track;
+use crate::mcp::{breaks, tools};
+use crate::settings::ReplyForm;
+use crate::state::{ServerState, Shared};
+
+/// Runs the requests and answers in the form of the moment; a tool that talks while it runs gets a stream.
+pub(super) async fn reply(call: Call, requests: Vec<OwnedRequest>, batch: bool) -> Response {
+    let talks = |request: &OwnedRequest| {
+        request.method == "tools/call" && tools::name_of(request.params.as_deref()).is_some_and(|n| tools::talks(&n))
+    };
+    if as_stream(&call.state) || requests.iter().any(talks) {
+        let state = call.state.clone();
+        return breaks::broken(&state, stream_of(call, requests));
+    }
+    let mut responses = Vec::new();
+    for request in &requests {
+        responses.extend(run(&call, request).await);
+    }
+    match responses.pop() {
+        // Cancelled: nobody is to get a response any more.
+        None => StatusCode::ACCEPTED.into_response(),
+        Some(only) if !batch => json(in_form(&call.state, only)),
+        Some(last) => {
+            responses.push(last);
+            json(format!("[{}]", responses.join(",")))
+        }
+    }
+}
+
+/// The stream of a reply; where streams are resumable, the work goes on without its connection.
+fn stream_of(call: Call, requests: Vec<OwnedRequest>) -> Response {
+    if !call.state.settings.resumable {
+        let state = call.state.clone();
+        return stream::filled_by(&state, |outlet| async move { fill(&Call { outlet, ..call }, &requests).await });
+    }
+    let track = Track::begun(&call.state);
+    call.session.keep(&track);
+    let response = track.followed_from(&call.state, 0);
+    let session = call.session.clone();
+    session.spawn(async move {
+        fill(&Call { outlet: Outlet::Kept(track.clone()), ..call }, &requests).await;
+        track.end();
+    });
+    response
+}
+
+async fn fill(call: &Call, requests: &[OwnedRequest]) {
+    for request in requests {
+        if let Some(text) = run(call, request).await
+            && !call.state.has(Fault::StreamCut)
+        {
+            call.outlet.send(&call.state, &in_form(&call.state, text)).await;
+        }
+    }
+}
+
+/// A stream of one message.
+pub(super) fn streamed(state: &Shared, session: &Arc<Session>, text: String) -> Response {
+    if state.settings.resumable {
+        let track = Track::begun(state);
+        session.keep(&track);
+        track.add(state, &text);
+        track.end();
+        return track.followed_from(state, 0);
+    }
+    let held = state.clone();
+    stream::filled_by(state, |outlet| async move {
+        outlet.send(&held, &text).await;
+    })
+}
+
+/// The response, or none if the client cancelled the request.
+pub(super) async fn run(call: &Call, request: &OwnedRequest) -> Option<String> {
+    let Some(running) = call.session.begin(&request.id) else {
+        return Some(message::error(Some(&request.id), INVALID_REQUEST, "a request with this id is running"));
+    };
+    tokio::select! {
+        () = running.cancelled.notified() => None,
+        text = methods::response(call, request) => Some(text),
+    }
+}
+
+/// Whether a reply is a stream even if nothing comes before its response.
+pub(super) fn as_stream(state: &ServerState) -> bool {
+    let breaking = breaks::Break::of_now(state).is_some() || state.has(Fault::StreamCut);
+    state.settings.reply == ReplyForm::Sse || breaking || state.has(Fault::MultiLineData)
+}
+
+/// Puts a response into an array where the fault wants it.
+pub(super) fn in_form(state: &ServerState, text: String) -> String {
+    if state.has(Fault::BatchReply) { format!("[{text}]") } else { text }
+}
+
+pub(super) fn json(text: String) -> Response {
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
+}
