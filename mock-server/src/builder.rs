@@ -352,6 +352,13 @@ impl MockServerBuilder {
         self
     }
 
+    /// Refuses requests other than `ping` (400) until `notifications/initialized` has come (default: not).
+    #[must_use]
+    pub fn strict_handshake(mut self, strict: bool) -> Self {
+        self.settings.strict_handshake = strict;
+        self
+    }
+
     /// The status of a POST to `/mcp` on the HTTP+SSE transport (default 405).
     #[must_use]
     pub fn post_refusal(mut self, status: u16) -> Self {

@@ -90,6 +90,7 @@ faults! {
     StreamClosedBeforeResponse, "stream-closed-before-response" = EVENTS, "the event stream of a reply is closed before its response, after so many events; a resumable one goes on";
     StreamReset, "stream-reset" = EVENTS, "the event stream of a reply is reset inside an event, after so many events";
     HalfEvent, "half-event" = EVENTS, "the event stream of a reply ends cleanly inside an event, after so many events";
+    StreamPolls, "stream-polls" = Takes::Number { of: "EVENTS", default: 1 }, "every connection of a resumable stream is closed after so many events, also those that resume it";
     ReplaysTooMuch, "replays-too-much", "a resumed stream begins with events that were delivered already";
     ResumeRefused, "resume-refused" = Takes::Number { of: "STATUS", default: 405 }, "a GET with Last-Event-ID is answered with this status";
     RetryAfter429, "retry-after-429" = TIMES, "the next requests to the MCP endpoint are answered 429 with Retry-After, so many times";
@@ -105,6 +106,15 @@ faults! {
     LostSession, "lost-session" = Takes::Number { of: "REQUESTS", default: 3 }, "a session is forgotten after so many requests";
     LostSession400, "lost-session-400", "a session that is not known is answered 400, not 404";
     CookieForAnotherDomain, "cookie-for-another-domain", "the MCP endpoint sets a cookie for another domain";
+    NotificationStatus, "notification-status" = Takes::Number { of: "STATUS", default: 200 }, "notifications and responses are answered with this status instead of 202";
+    OddEvents, "odd-events", "event streams have a byte order mark, comments, CR as line end, events without a name, and foreign events";
+    AnswersTwice, "answers-twice", "event streams of replies hold each response twice";
+    WrongId, "wrong-id", "responses carry an id that nobody used";
+    ErrorWithoutId, "error-without-id", "JSON-RPC errors lack the id of their request";
+    RpcErrorStatus, "rpc-error-status" = Takes::Number { of: "STATUS", default: 400 }, "JSON bodies that are a JSON-RPC error come with this status";
+    ContentType, "content-type" = Takes::Text { of: "TYPE", default: "text/plain" }, "JSON bodies of the MCP endpoint say this content type";
+    RedirectHere, "redirect-here" = Takes::Number { of: "STATUS", default: 307 }, "the MCP endpoint redirects to /moved on the same origin, with this status";
+    Delete405, "delete-405", "a session cannot be ended: DELETE is answered 405";
     EndpointElsewhere, "endpoint-elsewhere", "the endpoint of the HTTP+SSE transport is on another origin";
     EndpointLate, "endpoint-late" = Takes::Milliseconds { default: 500 }, "the endpoint of the HTTP+SSE transport comes so late";
 }

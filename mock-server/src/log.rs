@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::authorization::routes;
 use crate::faults;
+use crate::mcp::{http_sse, outages};
 
 /// Which part of the server a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,7 +62,7 @@ impl Endpoint {
     fn of_resource(path: &str) -> Self {
         match path {
             "/.well-known/oauth-protected-resource/mcp" => Endpoint::ResourceMetadata,
-            "/mcp" | "/messages" => Endpoint::Mcp,
+            "/mcp" | http_sse::PATH | outages::MOVED => Endpoint::Mcp,
             faults::admin::PATH => Endpoint::Admin,
             _ => Endpoint::Other,
         }

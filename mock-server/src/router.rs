@@ -29,7 +29,7 @@ use crate::faults::admin;
 use crate::faults::answer::NoAnswer;
 use crate::log::{Endpoint, Seen};
 use crate::mcp::session::SESSION_HEADER;
-use crate::mcp::{endpoint, http_sse};
+use crate::mcp::{endpoint, http_sse, outages};
 use crate::random;
 use crate::state::Shared;
 
@@ -48,7 +48,8 @@ fn resource() -> Router<Shared> {
         .route("/.well-known/oauth-protected-resource/mcp", get(metadata::protected_resource))
         .route("/mcp", any(endpoint::mcp))
         .route(admin::PATH, get(admin::shown).put(admin::replaced).delete(admin::ended))
-        .route("/messages", any(http_sse::messages))
+        .route(outages::MOVED, any(endpoint::mcp))
+        .route(http_sse::PATH, any(http_sse::messages))
 }
 
 /// Routes within the layers that are around all of them.

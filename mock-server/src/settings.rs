@@ -262,6 +262,8 @@ pub struct Settings {
     pub sticky_cookie: bool,
     /// `Set-Cookie` values that every answer of the MCP endpoint carries.
     pub cookies: Vec<String>,
+    /// Whether requests other than `ping` are refused until `notifications/initialized` has come.
+    pub strict_handshake: bool,
     /// The status of a POST to `/mcp` on the HTTP+SSE transport.
     pub post_refusal: u16,
     /// Whether the HTTP+SSE transport names its endpoint by an absolute URL.
@@ -322,6 +324,7 @@ impl Default for Settings {
             retry_after: Some(RetryAfter::Seconds(1)),
             sticky_cookie: false,
             cookies: Vec::new(),
+            strict_handshake: false,
             post_refusal: 405,
             absolute_endpoint: false,
         }

@@ -13,6 +13,7 @@ mod issuer;
 mod known_clients;
 mod layers;
 mod management;
+mod odd_answers;
 mod openid;
 mod outages;
 mod recovery;

@@ -192,6 +192,17 @@ mod faults_of_streams {
     }
 
     #[tokio::test]
+    async fn stream_polls() {
+        let (_server, client) = open(resumable().fault(Fault::StreamPolls.with(2).unwrap())).await;
+        let (text, cleanly) = received(client.send(STEPS).await).await;
+        let mut got = events(&text);
+        assert!(cleanly && got.len() == 2);
+        let (text, _) = received(resume(&client, last_id(&text)).await).await;
+        got.extend(events(&text));
+        assert_eq!((got.len(), steps(&got).len()), (4, 3));
+    }
+
+    #[tokio::test]
     async fn replays_too_much() {
         let (_server, client) = open(resumable().fault(Fault::ReplaysTooMuch)).await;
         let text = client.send(STEPS).await.text().await.unwrap();

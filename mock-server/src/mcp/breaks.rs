@@ -32,6 +32,7 @@ impl Break {
             (Fault::StreamClosedBeforeResponse, Break::Closed),
             (Fault::HalfEvent, Break::HalfEvent),
             (Fault::StreamReset, Break::Reset),
+            (Fault::StreamPolls, Break::Closed),
         ];
         all.into_iter().find_map(|(fault, kind)| Some((kind, state.fault_number(fault)?)))
     }
@@ -45,6 +46,13 @@ pub(crate) fn broken(state: &ServerState, mut response: Response) -> Response {
     }
     let left = events + u64::from(state.settings.resumable);
     response.map(|body| Body::new(Breaking { body, left, kind, after: After::Stream }))
+}
+
+/// A stream of a GET, which is closed at times where the server wants to be polled; its priming events do not count.
+pub(crate) fn polled(state: &ServerState, response: Response, priming: u64) -> Response {
+    let Some(events) = state.fault_number(Fault::StreamPolls) else { return response };
+    let left = events + priming;
+    response.map(|body| Body::new(Breaking { body, left, kind: Break::Closed, after: After::Stream }))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, ORIGIN};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -22,7 +22,7 @@ use crate::mcp::reply::{as_stream, in_form, json, reply, streamed};
 use crate::mcp::session::{SESSION_HEADER, Session, VERSIONS};
 use crate::mcp::stream::{self, Outlet};
 use crate::mcp::track::Track;
-use crate::mcp::{http_sse, outages, tools};
+use crate::mcp::{breaks, http_sse, outages, tools};
 use crate::random::{self, NoRandomness};
 use crate::settings::Transport;
 use crate::state::{ServerState, Shared};
@@ -37,12 +37,15 @@ const LAST_EVENT_ID: &str = "last-event-id";
 pub(crate) async fn mcp(
     State(state): State<Shared>,
     method: Method,
-    RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answered(&state, &headers, async |node| {
-        let claims = admitted(&state, query.as_deref(), &headers, &body)?;
+    if uri.path() == outages::MOVED && !state.has(Fault::RedirectHere) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    answered(&state, uri.path(), &headers, async |node| {
+        let claims = admitted(&state, uri.query(), &headers, &body)?;
         match (method, state.settings.transport) {
             (Method::GET, Transport::HttpSse) => http_sse::open(&state, claims.as_ref(), &headers),
             (Method::POST, Transport::HttpSse) => Err(Refusal::OldTransport),
@@ -59,11 +62,12 @@ pub(crate) async fn mcp(
 /// The answer with all that stands around it: what a balancer adds, and what the faults of the moment take.
 pub(super) async fn answered(
     state: &ServerState,
+    path: &str,
     headers: &HeaderMap,
     serve: impl AsyncFnOnce(&Node) -> Result<Response, Refusal>,
 ) -> Response {
     let node = Node::of(state, headers);
-    if let Some(wrong) = outages::instead(state).await {
+    if let Some(wrong) = outages::instead(state, path).await {
         return node.answer(state, wrong);
     }
     let response = serve(&node).await.unwrap_or_else(|refusal| refusal.response(state));
@@ -119,6 +123,7 @@ async fn post(
         None => {}
     }
     let session = session(state, claims.as_ref(), node, headers)?;
+    in_order(state, &session, &messages)?;
     if batch && session.version != "2025-03-26" {
         return Err(Refusal::Batch);
     }
@@ -127,7 +132,7 @@ async fn post(
     }
     let requests = taken_in(&session, &messages);
     if requests.is_empty() {
-        return Ok(StatusCode::ACCEPTED.into_response());
+        return Ok(acknowledged(state));
     }
     judge_scopes(state, claims.as_ref(), &requests)?;
     Ok(reply(Call { state: state.clone(), session, claims, outlet: Outlet::Closed }, requests, batch).await)
@@ -143,7 +148,7 @@ fn initialize(
     let (mut session, result) = match methods::initialize(request.params, claims, &VERSIONS) {
         Ok(opened) => opened,
         Err(error) => {
-            let text = message::error(Some(id), error.code, &state.words(&error.message));
+            let text = message::error(Some(id), error.code, &state.words(&error.message), error.data.as_ref());
             return Ok(json(in_form(state, text)));
         }
     };
@@ -187,6 +192,15 @@ fn session_id<'a>(state: &ServerState, headers: &'a HeaderMap) -> Result<&'a str
     }
 }
 
+/// Nothing but a ping comes before the handshake is over (MCP 2025-11-25, lifecycle), where that was chosen.
+pub(super) fn in_order(state: &ServerState, session: &Session, messages: &[Message<'_>]) -> Result<(), Refusal> {
+    let early = |message: &Message<'_>| matches!(message, Message::Request(request) if request.method != "ping");
+    if state.settings.strict_handshake && !session.is_initialized() && messages.iter().any(early) {
+        return Err(Refusal::NotInitialized);
+    }
+    Ok(())
+}
+
 /// Forgets a session that has served as many requests as the fault allows it.
 fn lose_at_times(state: &ServerState, session: &Session, headers: &HeaderMap) -> Result<(), Refusal> {
     let allowed = state.fault_number(Fault::LostSession);
@@ -206,6 +220,7 @@ pub(super) fn taken_in(session: &Session, messages: &[Message<'_>]) -> Vec<Owned
             Message::Notification { method, params } if method == "notifications/cancelled" => {
                 cancel(session, *params);
             }
+            Message::Notification { method, .. } if method == "notifications/initialized" => session.set_initialized(),
             Message::Notification { .. } => {}
             Message::Response { id, answer: Answer::Result(result) } => {
                 session.answered(id.get(), Ok(result.get().to_owned()));
@@ -273,7 +288,7 @@ fn get(state: &ServerState, claims: Option<&Claims>, node: &Node, headers: &Head
                 return Err(Refusal::SecondStream);
             }
             session.keep(&track);
-            Ok(track.followed_from(state, 0))
+            Ok(breaks::polled(state, track.followed_from(state, 0), 1))
         }
         _ => {
             let (sender, response) = stream::fed(state);
@@ -290,13 +305,23 @@ fn resumed(state: &ServerState, session: &Session, last: &str) -> Result<Respons
     let (name, position) = Track::place(last).ok_or(Refusal::UnknownEvent)?;
     let track = session.track(name).filter(|track| position < track.len()).ok_or(Refusal::UnknownEvent)?;
     let from = if state.has(Fault::ReplaysTooMuch) { 0 } else { position + 1 };
-    Ok(track.followed_from(state, from))
+    Ok(breaks::polled(state, track.followed_from(state, from), u64::from(from == 0)))
 }
 
 fn delete(state: &ServerState, claims: Option<&Claims>, node: &Node, headers: &HeaderMap) -> Result<Response, Refusal> {
+    if state.has(Fault::Delete405) {
+        return Err(Refusal::Method("GET, POST"));
+    }
     session(state, claims, node, headers)?;
     state.sessions.end(session_id(state, headers)?);
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The answer to what needs none.
+fn acknowledged(state: &ServerState) -> Response {
+    let status = state.fault_number(Fault::NotificationStatus).and_then(|status| u16::try_from(status).ok());
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    status.unwrap_or(StatusCode::ACCEPTED).into_response()
 }
 
 /// Whether `Accept` names the media type, or a range that holds it (RFC 9110 §12.5.1).

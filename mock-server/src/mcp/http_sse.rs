@@ -14,7 +14,7 @@ use url::{Url, form_urlencoded};
 use crate::authorization::jwt::Claims;
 use crate::faults::Fault;
 use crate::mcp::breaks::Break;
-use crate::mcp::endpoint::{accepts, admitted, answered, is_json, judge_scopes, taken_in};
+use crate::mcp::endpoint::{accepts, admitted, answered, in_order, is_json, judge_scopes, taken_in};
 use crate::mcp::message::{self, Message};
 use crate::mcp::methods::{self, Call, OwnedRequest};
 use crate::mcp::refusal::Refusal;
@@ -27,6 +27,9 @@ use crate::wire::Fate;
 
 /// The revision of this transport comes first: it is agreed on where ours is not the client's.
 const VERSIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+
+/// Where messages go.
+pub(crate) const PATH: &str = "/messages";
 
 /// One open stream and the session on it.
 pub(crate) struct Link {
@@ -86,7 +89,7 @@ pub(crate) fn open(state: &Shared, claims: Option<&Claims>, headers: &HeaderMap)
 }
 
 fn endpoint_url(state: &ServerState, id: &str) -> String {
-    let path = format!("/messages?sessionId={id}");
+    let path = format!("{PATH}?sessionId={id}");
     if state.has(Fault::EndpointElsewhere) {
         // The same server by another name, so that the log shows who follows.
         return Url::parse(&state.origin).map_or(path.clone(), |mut url| {
@@ -105,7 +108,7 @@ pub(crate) async fn messages(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answered(&state, &headers, async |_| {
+    answered(&state, PATH, &headers, async |_| {
         let claims = admitted(&state, query.as_deref(), &headers, &body)?;
         if method != Method::POST {
             return Err(Refusal::Method("POST"));
@@ -143,7 +146,9 @@ async fn post(
                 *lock(&link.session) = Some(Arc::new(session));
                 message::result(request.id.get(), &result)
             }
-            Err(error) => message::error(Some(request.id.get()), error.code, &state.words(&error.message)),
+            Err(error) => {
+                message::error(Some(request.id.get()), error.code, &state.words(&error.message), error.data.as_ref())
+            }
         };
         if let Some(sender) = link.sender() {
             let _ = sender.send(Piece::Event(stream::event(state, &in_form(state, text), None))).await;
@@ -151,6 +156,7 @@ async fn post(
         return Ok(accepted());
     }
     let session = lock(&link.session).clone().ok_or(Refusal::NotInitialized)?;
+    in_order(state, &session, &messages)?;
     let requests = taken_in(&session, &messages);
     judge_scopes(state, claims.as_ref(), &requests)?;
     if let Some(sender) = link.sender().filter(|_| !requests.is_empty()) {
@@ -172,9 +178,9 @@ fn accepted() -> Response {
 /// Runs the requests; each response goes on the stream, unless a fault breaks that first.
 async fn serve(call: &Call, link: &Link, requests: &[OwnedRequest]) {
     for request in requests {
-        let Some(text) = run(call, request).await else { continue };
+        let Some(answer) = run(call, request).await else { continue };
         let Some(sender) = link.sender() else { return };
-        let event = stream::event(&call.state, &in_form(&call.state, text), None);
+        let event = stream::event(&call.state, &in_form(&call.state, answer.text), None);
         match Break::of_now(&call.state) {
             None if call.state.has(Fault::StreamCut) => link.close(),
             None => drop(sender.send(Piece::Event(event)).await),

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub(crate) const PARSE_ERROR: i32 = -32700;
@@ -113,7 +114,7 @@ fn is_id(id: &RawValue) -> bool {
 
 /// Text as a JSON string.
 pub(crate) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    Value::from(text).to_string()
 }
 
 /// A response; id and result are JSON.
@@ -122,9 +123,10 @@ pub(crate) fn result(id: &str, result: &str) -> String {
 }
 
 /// An error response; without an id if the request's cannot be known.
-pub(crate) fn error(id: Option<&str>, code: i32, message: &str) -> String {
+pub(crate) fn error(id: Option<&str>, code: i32, message: &str, data: Option<&Value>) -> String {
     let id = id.map(|id| format!(r#""id":{id},"#)).unwrap_or_default();
-    format!(r#"{{"jsonrpc":"2.0",{id}"error":{{"code":{code},"message":{}}}}}"#, quoted(message))
+    let data = data.map(|data| format!(r#","data":{data}"#)).unwrap_or_default();
+    format!(r#"{{"jsonrpc":"2.0",{id}"error":{{"code":{code},"message":{}{data}}}}}"#, quoted(message))
 }
 
 /// A request of ours.

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::authorization::jwt::Claims;
+use crate::faults::Fault;
 use crate::mcp::message::{self, INVALID_PARAMS, METHOD_NOT_FOUND, Request};
 use crate::mcp::session::Session;
 use crate::mcp::stream::Outlet;
@@ -19,11 +20,12 @@ use crate::state::Shared;
 pub(crate) struct RpcError {
     pub(crate) code: i32,
     pub(crate) message: String,
+    pub(crate) data: Option<Value>,
 }
 
 /// Wrong parameters (−32602).
 pub(crate) fn invalid_params(message: impl Into<String>) -> RpcError {
-    RpcError { code: INVALID_PARAMS, message: message.into() }
+    RpcError { code: INVALID_PARAMS, message: message.into(), data: None }
 }
 
 /// Everything that a running request may use.
@@ -51,11 +53,22 @@ impl From<&Request<'_>> for OwnedRequest {
     }
 }
 
-/// The response to a request other than `initialize`, as text.
-pub(crate) async fn response(call: &Call, request: &OwnedRequest) -> String {
+/// A response as text.
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    pub(crate) is_error: bool,
+}
+
+/// The response to a request other than `initialize`.
+pub(crate) async fn response(call: &Call, request: &OwnedRequest) -> Answer {
+    let id = if call.state.has(Fault::WrongId) { "\"nobody\"" } else { &request.id };
     match answer(call, request).await {
-        Ok(result) => message::result(&request.id, &result),
-        Err(error) => message::error(Some(&request.id), error.code, &call.state.words(&error.message)),
+        Ok(result) => Answer { text: message::result(id, &result), is_error: false },
+        Err(error) => {
+            let id = Some(id).filter(|_| !call.state.has(Fault::ErrorWithoutId));
+            let text = message::error(id, error.code, &call.state.words(&error.message), error.data.as_ref());
+            Answer { text, is_error: true }
+        }
     }
 }
 
@@ -66,7 +79,7 @@ async fn answer(call: &Call, request: &OwnedRequest) -> Result<String, RpcError>
         "tools/list" => Ok(json!({ "tools": tools::list(call.session.version) }).to_string()),
         "tools/call" => tools::call(call, params).await,
         "logging/setLevel" => set_level(call, params),
-        other => Err(RpcError { code: METHOD_NOT_FOUND, message: format!("there is no method {other}") }),
+        other => Err(RpcError { code: METHOD_NOT_FOUND, message: format!("there is no method {other}"), data: None }),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::body::{Body, HttpBody};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use hyper::body::Frame;
 
@@ -19,11 +19,13 @@ use crate::settings::RetryAfter;
 use crate::state::ServerState;
 use crate::wire::Fate;
 
+/// Where `redirect-here` leads.
+pub(crate) const MOVED: &str = "/moved";
 /// So much of a head is sent before it is cut.
 const HALF_A_HEAD: usize = 24;
 
 /// The answer of the moment instead of an honest one; nothing was looked at yet. One that hangs never comes.
-pub(crate) async fn instead(state: &ServerState) -> Option<Response> {
+pub(crate) async fn instead(state: &ServerState, path: &str) -> Option<Response> {
     if happens(state, Fault::ClosedBeforeAnswer) {
         return Some(no_answer(Response::default()));
     }
@@ -36,12 +38,19 @@ pub(crate) async fn instead(state: &ServerState) -> Option<Response> {
     if happens(state, Fault::RetryAfter503) {
         return Some(busy(state, StatusCode::SERVICE_UNAVAILABLE));
     }
-    None
+    let status = state.fault_number(Fault::RedirectHere).filter(|_| path != MOVED)?;
+    let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    Some((status.unwrap_or(StatusCode::TEMPORARY_REDIRECT), [(LOCATION, MOVED)]).into_response())
 }
 
 /// The honest answer on a connection that does it harm.
 pub(crate) fn harmed(state: &ServerState, response: Response) -> Response {
     let mut response = response;
+    if let Some(content_type) = state.fault_text(Fault::ContentType).filter(|_| is_json(&response))
+        && let Ok(value) = HeaderValue::from_str(&content_type)
+    {
+        response.headers_mut().insert(CONTENT_TYPE, value);
+    }
     if happens(state, Fault::LostAnswer) {
         return no_answer(response);
     }

@@ -49,7 +49,7 @@ pub(crate) enum Refusal {
     Resume(u16),
     #[error("messages are not taken here")]
     OldTransport,
-    #[error("initialize comes first")]
+    #[error("the handshake comes first")]
     NotInitialized,
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -62,7 +62,7 @@ impl Refusal {
             Refusal::Denied(denial) => bearer::denied(state, denial),
             Refusal::Method(allowed) => (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, *allowed)]).into_response(),
             other => {
-                let text = message::error(None, other.code(), &state.words(&other.to_string()));
+                let text = message::error(None, other.code(), &state.words(&other.to_string()), None);
                 (other.status(state), [(CONTENT_TYPE, "application/json")], text).into_response()
             }
         }

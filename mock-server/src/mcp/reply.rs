@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 
 use crate::faults::Fault;
 use crate::mcp::message::{self, INVALID_REQUEST};
-use crate::mcp::methods::{self, Call, OwnedRequest};
+use crate::mcp::methods::{self, Answer, Call, OwnedRequest};
 use crate::mcp::session::Session;
 use crate::mcp::stream::{self, Outlet};
 use crate::mcp::track::Track;
@@ -30,14 +30,18 @@ pub(super) async fn reply(call: Call, requests: Vec<OwnedRequest>, batch: bool) 
     for request in &requests {
         responses.extend(run(&call, request).await);
     }
-    match responses.pop() {
+    match responses.as_slice() {
         // Cancelled: nobody is to get a response any more.
-        None => StatusCode::ACCEPTED.into_response(),
-        Some(only) if !batch => json(in_form(&call.state, only)),
-        Some(last) => {
-            responses.push(last);
-            json(format!("[{}]", responses.join(",")))
+        [] => StatusCode::ACCEPTED.into_response(),
+        [only] if !batch => {
+            let mut response = json(in_form(&call.state, only.text.clone()));
+            if let Some(status) = call.state.fault_number(Fault::RpcErrorStatus).filter(|_| only.is_error) {
+                let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+                *response.status_mut() = status.unwrap_or(StatusCode::BAD_REQUEST);
+            }
+            response
         }
+        all => json(format!("[{}]", all.iter().map(|answer| answer.text.as_str()).collect::<Vec<_>>().join(","))),
     }
 }
 
@@ -60,10 +64,12 @@ fn stream_of(call: Call, requests: Vec<OwnedRequest>) -> Response {
 
 async fn fill(call: &Call, requests: &[OwnedRequest]) {
     for request in requests {
-        if let Some(text) = run(call, request).await
-            && !call.state.has(Fault::StreamCut)
-        {
-            call.outlet.send(&call.state, &in_form(&call.state, text)).await;
+        let Some(answer) = run(call, request).await else { continue };
+        let times =
+            if call.state.has(Fault::StreamCut) { 0 } else { 1 + u8::from(call.state.has(Fault::AnswersTwice)) };
+        let text = in_form(&call.state, answer.text);
+        for _ in 0..times {
+            call.outlet.send(&call.state, &text).await;
         }
     }
 }
@@ -84,20 +90,22 @@ pub(super) fn streamed(state: &Shared, session: &Arc<Session>, text: String) -> 
 }
 
 /// The response, or none if the client cancelled the request.
-pub(super) async fn run(call: &Call, request: &OwnedRequest) -> Option<String> {
+pub(super) async fn run(call: &Call, request: &OwnedRequest) -> Option<Answer> {
     let Some(running) = call.session.begin(&request.id) else {
-        return Some(message::error(Some(&request.id), INVALID_REQUEST, "a request with this id is running"));
+        let text = message::error(Some(&request.id), INVALID_REQUEST, "a request with this id is running", None);
+        return Some(Answer { text, is_error: true });
     };
     tokio::select! {
         () = running.cancelled.notified() => None,
-        text = methods::response(call, request) => Some(text),
+        answer = methods::response(call, request) => Some(answer),
     }
 }
 
 /// Whether a reply is a stream even if nothing comes before its response.
 pub(super) fn as_stream(state: &ServerState) -> bool {
-    let breaking = breaks::Break::of_now(state).is_some() || state.has(Fault::StreamCut);
-    state.settings.reply == ReplyForm::Sse || breaking || state.has(Fault::MultiLineData)
+    let of_streams = [Fault::StreamCut, Fault::MultiLineData, Fault::OddEvents, Fault::AnswersTwice];
+    let wanted = of_streams.into_iter().any(|fault| state.has(fault)) || breaks::Break::of_now(state).is_some();
+    state.settings.reply == ReplyForm::Sse || wanted
 }
 
 /// Puts a response into an array where the fault wants it.

@@ -2,7 +2,7 @@
 //! A session belongs to the account that opened it, if one did; its id is never proof of anything.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, oneshot};
@@ -44,6 +44,7 @@ pub(crate) struct Session {
     /// What goes on without a connection.
     work: Mutex<JoinSet<()>>,
     served: AtomicU64,
+    initialized: AtomicBool,
     running: Mutex<HashMap<String, Arc<Notify>>>,
     asked: Mutex<HashMap<String, oneshot::Sender<ClientAnswer>>>,
     next_id: AtomicU64,
@@ -61,6 +62,7 @@ impl Session {
             tracks: Mutex::default(),
             work: Mutex::default(),
             served: AtomicU64::new(0),
+            initialized: AtomicBool::new(false),
             running: Mutex::default(),
             asked: Mutex::default(),
             next_id: AtomicU64::new(1),
@@ -105,6 +107,15 @@ impl Session {
         let mut running = lock(&self.work);
         while running.try_join_next().is_some() {}
         running.spawn(work);
+    }
+
+    /// `notifications/initialized` has come.
+    pub(crate) fn set_initialized(&self) {
+        self.initialized.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_initialized(&self) -> bool {
+        self.initialized.load(Ordering::Relaxed)
     }
 
     /// Counts a request; how many there were before it.

@@ -34,6 +34,9 @@ const WAITING: usize = 64;
 
 /// A message as an event; line breaks inside it become several `data` lines (WHATWG HTML §9.2.6).
 pub(crate) fn event(state: &ServerState, message: &str, id: Option<&str>) -> Bytes {
+    if state.has(Fault::OddEvents) {
+        return odd_event(message, id);
+    }
     let several = state.has(Fault::MultiLineData);
     let end = if several { "\r\n" } else { "\n" };
     let printed = if several || state.has(Fault::PrettyJson) { &pretty(message) } else { message };
@@ -47,6 +50,15 @@ pub(crate) fn event(state: &ServerState, message: &str, id: Option<&str>) -> Byt
     }
     text.push_str(end);
     Bytes::from(text)
+}
+
+/// The same event as the rules allow it and few expect it, between others that are none of MCP's.
+fn odd_event(message: &str, id: Option<&str>) -> Bytes {
+    let id = id.map(|id| format!("id:{id}\r")).unwrap_or_default();
+    let foreign = "event: heartbeat\rdata: {\"beat\": 1}\r\revent: message\rid\r\r";
+    let foreign = if id.is_empty() { foreign } else { "event: heartbeat\rdata: {\"beat\": 1}\r\r" };
+    let lines = pretty(message).lines().map(|line| format!("data:{line}\r")).collect::<String>();
+    format!(": a comment, and a field that nobody knows\rcolour: blue\rretry: soon\r{foreign}{id}{lines}\r").into()
 }
 
 /// The way from those who have something to say into a stream.
@@ -112,7 +124,8 @@ where
 }
 
 fn response(state: &ServerState, receiver: mpsc::Receiver<Piece>, work: Option<Work>) -> Response {
-    let stream = EventStream { receiver, work, end: Box::pin(state.trouble.streams_end()) };
+    let mark = state.has(Fault::OddEvents);
+    let stream = EventStream { receiver, work, end: Box::pin(state.trouble.streams_end()), mark };
     let mut response = Response::new(Body::new(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -127,6 +140,8 @@ struct EventStream {
     work: Option<Work>,
     /// Done when all streams are to end.
     end: Work,
+    /// Whether a byte order mark is still to come.
+    mark: bool,
 }
 
 impl HttpBody for EventStream {
@@ -139,6 +154,9 @@ impl HttpBody for EventStream {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if self.end.as_mut().poll(context).is_ready() {
             return Poll::Ready(None);
+        }
+        if std::mem::take(&mut self.mark) {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"\xef\xbb\xbf")))));
         }
         if let Some(work) = &mut self.work
             && work.as_mut().poll(context).is_ready()
