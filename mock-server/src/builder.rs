@@ -309,6 +309,13 @@ impl MockServerBuilder {
         self
     }
 
+    /// Gives lists in pages of so many entries (default: in one).
+    #[must_use]
+    pub fn page_size(mut self, entries: usize) -> Self {
+        self.settings.page_size = Some(entries);
+        self
+    }
+
     /// Which transport is spoken (default: Streamable HTTP).
     #[must_use]
     pub fn transport(mut self, transport: Transport) -> Self {

@@ -24,6 +24,8 @@ pub use builder::MockServerBuilder;
 pub use counts::Counts;
 pub use faults::{Fault, FaultSetting, Takes, WrongFault};
 pub use log::{Endpoint, Seen};
+pub use mcp::changes::Listed;
+pub use mcp::session::OpenSession;
 pub use server::{MockServer, StartError};
 pub use settings::{
     Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, RetryAfter, ServerCertificate, Settings,

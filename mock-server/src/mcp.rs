@@ -3,14 +3,18 @@
 
 pub(crate) mod bearer;
 pub(crate) mod breaks;
+pub(crate) mod changes;
 pub(crate) mod cookies;
 pub(crate) mod endpoint;
 pub(crate) mod http_sse;
 pub(crate) mod message;
 pub(crate) mod methods;
 pub(crate) mod outages;
+pub(crate) mod pages;
+pub(crate) mod prompts;
 pub(crate) mod refusal;
 pub(crate) mod reply;
+pub(crate) mod resources;
 pub(crate) mod session;
 pub(crate) mod slow;
 pub(crate) mod stream;

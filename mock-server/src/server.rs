@@ -14,6 +14,8 @@ use crate::builder::MockServerBuilder;
 use crate::counts::Counts;
 use crate::faults::{Fault, FaultSetting};
 use crate::log::{Endpoint, Seen};
+use crate::mcp::changes::{self, Listed};
+use crate::mcp::session::OpenSession;
 use crate::port::Port;
 use crate::router::services;
 use crate::settings::Settings;
@@ -237,6 +239,28 @@ impl MockServer {
     /// Ends every session as a restarted server would: their ids are answered 404, their streams end.
     pub fn forget_sessions(&self) {
         self.state.sessions.forget_all();
+    }
+
+    /// Adds the surprise to this list of every session, or takes it away, and tells of it on the standalone streams.
+    pub async fn change_list(&self, list: Listed) {
+        for session in self.state.sessions.all() {
+            changes::change_list(&self.state, &session, list).await;
+        }
+    }
+
+    /// Tells those who subscribed to this resource that it changed, on the standalone streams; how many could be told.
+    pub async fn update_resource(&self, uri: &str) -> usize {
+        let mut told = 0;
+        for session in self.state.sessions.all() {
+            told += usize::from(changes::update_resource(&self.state, &session, uri).await);
+        }
+        told
+    }
+
+    /// What the open sessions of the MCP server have agreed on and set.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<OpenSession> {
+        self.state.sessions.all().iter().map(|session| OpenSession::of(session)).collect()
     }
 
     /// Lets every waiting call of the tool `slow` answer now.

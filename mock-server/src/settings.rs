@@ -250,6 +250,8 @@ pub struct Settings {
     pub faults: Vec<FaultSetting>,
     /// Whether `/admin/faults` switches faults while the server runs, for requests to a loopback host.
     pub admin: bool,
+    /// How many entries a page of a list has; `None`: a list is one page.
+    pub page_size: Option<usize>,
     /// Which transport is spoken.
     pub transport: Transport,
     /// Whether event streams can be resumed (MCP 2025-11-25).
@@ -318,6 +320,7 @@ impl Default for Settings {
             initialize_delay: Duration::ZERO,
             faults: Vec::new(),
             admin: false,
+            page_size: None,
             transport: Transport::default(),
             resumable: false,
             sse_retry: Some(Duration::from_millis(100)),

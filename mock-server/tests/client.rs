@@ -176,9 +176,14 @@ impl Client {
     }
 
     pub(crate) async fn initialize(&mut self) -> Value {
+        self.initialize_with(&json!({ "elicitation": {} })).await
+    }
+
+    /// A session for a client that declares these capabilities.
+    pub(crate) async fn initialize_with(&mut self, capabilities: &Value) -> Value {
         let params = json!({
             "protocolVersion": "2025-11-25",
-            "capabilities": { "elicitation": {} },
+            "capabilities": capabilities,
             "clientInfo": { "name": "test", "version": "1" },
         });
         let body = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
@@ -186,6 +191,19 @@ impl Client {
         assert_eq!(response.status(), StatusCode::OK);
         self.session = response.headers().get("mcp-session-id").map(|id| id.to_str().unwrap().to_owned());
         messages(response).await.remove(0)
+    }
+
+    /// Sends a request; the response object.
+    pub(crate) async fn ask(&self, method: &str, params: &Value) -> Value {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        messages(self.send(body.to_string()).await).await.pop().unwrap()
+    }
+
+    /// Opens the standalone stream.
+    pub(crate) async fn listen(&self) -> Response {
+        let stream = self.request(reqwest::Method::GET).header("accept", "text/event-stream").send().await.unwrap();
+        assert_eq!(stream.status(), StatusCode::OK);
+        stream
     }
 
     /// Calls a tool; the response object.
@@ -226,6 +244,15 @@ pub(crate) async fn messages(response: Response) -> Vec<Value> {
     let stream = response.headers()["content-type"] == "text/event-stream";
     let text = response.text().await.unwrap();
     if stream { events(&text) } else { vec![serde_json::from_str(&text).unwrap()] }
+}
+
+/// Reads from a stream until so many events are there.
+pub(crate) async fn read_events(response: &mut Response, count: usize) -> Vec<Value> {
+    let mut text = String::new();
+    while text.matches("\n\n").count() < count {
+        text.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
+    }
+    events(&text)
 }
 
 /// The data of each event.

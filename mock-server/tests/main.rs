@@ -2,6 +2,7 @@
 #![cfg(test)] // then what the tests share counts as one too, where unwrap is allowed
 
 mod admin;
+mod asking;
 mod authorization;
 mod binary;
 mod client;
@@ -16,6 +17,7 @@ mod management;
 mod odd_answers;
 mod openid;
 mod outages;
+mod primitives;
 mod recovery;
 mod registration;
 mod resource;

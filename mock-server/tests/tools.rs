@@ -1,10 +1,10 @@
 //! The tools: the everyday ones and those that try a client.
 
-use mcp_mock_server::{Endpoint, MockServer};
-use reqwest::{Method, Response, StatusCode};
-use serde_json::{Value, json};
+use mcp_mock_server::{Endpoint, MockServer, ReplyForm};
+use reqwest::Method;
+use serde_json::json;
 
-use crate::client::{Client, events, json_of, messages, tool_call};
+use crate::client::{Client, events, json_of, messages, read_events, tool_call};
 
 async fn open() -> (MockServer, Client) {
     let server = MockServer::builder().protected(false).start().await.unwrap();
@@ -13,22 +13,16 @@ async fn open() -> (MockServer, Client) {
     (server, client)
 }
 
-/// Reads from a stream until so many events are there.
-async fn read_events(response: &mut Response, count: usize) -> Vec<Value> {
-    let mut text = String::new();
-    while text.matches("\n\n").count() < count {
-        text.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
-    }
-    events(&text)
-}
-
 #[tokio::test]
 async fn every_tool_has_a_name_a_description_and_a_schema() {
     let (_server, client) = open().await;
     let reply = json_of(client.send(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).await).await;
     let tools = reply["result"]["tools"].as_array().unwrap();
     let names = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect::<Vec<_>>();
-    assert_eq!(names, ["get_weather", "list_files", "get_user_profile", "slow", "progress", "ask", "echo", "announce"]);
+    let everyday = ["get_weather", "list_files", "get_user_profile"];
+    let trials = ["slow", "progress", "echo", "announce", "change", "log"];
+    let asking = ["ask", "ask-elicitation", "ask-url", "ask-sampling", "ask-roots", "ask-ping", "needs-url"];
+    assert_eq!(names, [&everyday[..], &trials, &asking, &["large", "contents"]].concat());
     for tool in tools {
         assert_eq!(tool["inputSchema"]["type"], "object");
         assert!(tool["description"].is_string());
@@ -98,36 +92,6 @@ async fn progress_without_a_token_is_only_the_result() {
 }
 
 #[tokio::test]
-async fn ask_waits_for_the_clients_answer_and_tells_it() {
-    let (_server, client) = open().await;
-    for (answer, told) in [
-        (json!({ "result": { "action": "accept", "content": { "name": "Ada" } } }), "result"),
-        (json!({ "error": { "code": -1, "message": "no" } }), "error"),
-    ] {
-        let mut response = client.send(tool_call(1, "ask", &json!({ "message": "Who?" }))).await;
-        let asked = read_events(&mut response, 1).await.remove(0);
-        assert_eq!((&asked["method"], &asked["params"]["message"]), (&"elicitation/create".into(), &"Who?".into()));
-        let mut body = json!({ "jsonrpc": "2.0", "id": asked["id"] });
-        body[told] = answer[told].clone();
-        assert_eq!(client.send(body.to_string()).await.status(), StatusCode::ACCEPTED);
-        let reply = messages(response).await.remove(0);
-        assert_eq!(reply["result"]["structuredContent"][told], answer[told]);
-    }
-}
-
-#[tokio::test]
-async fn ask_fails_for_a_client_that_cannot_be_asked() {
-    let server = MockServer::builder().protected(false).start().await.unwrap();
-    let mut client = Client::new(&server);
-    let info = json!({ "name": "test", "version": "1" });
-    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info });
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
-    let response = client.send(body.to_string()).await;
-    client.session = Some(response.headers()["mcp-session-id"].to_str().unwrap().to_owned());
-    assert_eq!(client.call("ask", &json!({})).await["result"]["isError"], true);
-}
-
-#[tokio::test]
 async fn announce_speaks_on_the_standalone_stream_as_far_as_the_level_allows() {
     let (server, client) = open().await;
     assert_eq!(client.call("announce", &json!({})).await["result"]["structuredContent"]["sent"], 0);
@@ -149,4 +113,46 @@ async fn an_unknown_log_level_is_invalid_params() {
     let params = json!({ "level": "loud" });
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "logging/setLevel", "params": params });
     assert_eq!(json_of(client.send(body.to_string()).await).await["error"]["code"], -32602);
+}
+
+#[tokio::test]
+async fn progress_takes_its_time_between_two_steps_where_that_was_asked() {
+    let (_server, client) = open().await;
+    let begun = std::time::Instant::now();
+    client.call("progress", &json!({ "steps": 3, "milliseconds": 10 })).await;
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(30));
+}
+
+#[tokio::test]
+async fn log_speaks_on_its_own_stream_as_far_as_the_level_allows() {
+    let (_server, client) = open().await;
+    let params = json!({ "level": "error" });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "logging/setLevel", "params": params });
+    client.send(body.to_string()).await;
+    let heard = messages(client.send(tool_call(2, "log", &json!({ "message": "oh" }))).await).await;
+    let levels = heard.iter().filter_map(|message| message["params"]["level"].as_str()).collect::<Vec<_>>();
+    assert_eq!(levels, ["error", "critical", "alert", "emergency"]);
+    assert_eq!((&heard[0]["params"]["data"], heard.len()), (&json!("oh"), 5));
+}
+
+#[tokio::test]
+async fn large_returns_up_to_32_mib_in_both_forms() {
+    for reply in [ReplyForm::Json, ReplyForm::Sse] {
+        let server = MockServer::builder().protected(false).reply(reply).start().await.unwrap();
+        let mut client = Client::new(&server);
+        client.initialize().await;
+        let bytes = 32 * 1024 * 1024;
+        let reply = client.call("large", &json!({ "bytes": bytes })).await;
+        assert_eq!(reply["result"]["content"][0]["text"].as_str().unwrap().len(), bytes);
+        assert_eq!(client.call("large", &json!({ "bytes": bytes + 1 })).await["result"]["isError"], true);
+    }
+}
+
+#[tokio::test]
+async fn contents_has_one_of_each_kind() {
+    let (_server, client) = open().await;
+    let reply = client.call("contents", &json!({})).await;
+    let contents = reply["result"]["content"].as_array().unwrap();
+    let kinds = contents.iter().map(|content| content["type"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(kinds, ["text", "image", "audio", "resource_link", "resource"]);
 }

@@ -53,6 +53,11 @@ impl Link {
         }
     }
 
+    /// The session on it, once there is one.
+    pub(crate) fn session(&self) -> Option<Arc<Session>> {
+        lock(&self.session).clone()
+    }
+
     fn sender(&self) -> Option<mpsc::Sender<Piece>> {
         lock(&self.sender).clone()
     }
@@ -155,7 +160,7 @@ async fn post(
         }
         return Ok(accepted());
     }
-    let session = lock(&link.session).clone().ok_or(Refusal::NotInitialized)?;
+    let session = link.session().ok_or(Refusal::NotInitialized)?;
     in_order(state, &session, &messages)?;
     let requests = taken_in(&session, &messages);
     judge_scopes(state, claims.as_ref(), &requests)?;

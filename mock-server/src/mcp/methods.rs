@@ -11,7 +11,7 @@ use crate::faults::Fault;
 use crate::mcp::message::{self, INVALID_PARAMS, METHOD_NOT_FOUND, Request};
 use crate::mcp::session::Session;
 use crate::mcp::stream::Outlet;
-use crate::mcp::tools;
+use crate::mcp::{prompts, resources, tools};
 use crate::state::Shared;
 
 /// A JSON-RPC error.
@@ -76,8 +76,16 @@ async fn answer(call: &Call, request: &OwnedRequest) -> Result<String, RpcError>
     let params = request.params.as_deref();
     match request.method.as_str() {
         "ping" => Ok("{}".to_owned()),
-        "tools/list" => Ok(json!({ "tools": tools::list(call.session.version) }).to_string()),
+        "tools/list" => tools::list(call, params),
         "tools/call" => tools::call(call, params).await,
+        "resources/list" => resources::list(call, params),
+        "resources/templates/list" => resources::templates(call, params),
+        "resources/read" => resources::read(call, params),
+        "resources/subscribe" => resources::subscribe(call, params),
+        "resources/unsubscribe" => resources::unsubscribe(call, params),
+        "prompts/list" => prompts::list(call, params),
+        "prompts/get" => prompts::get(call, params),
+        "completion/complete" => prompts::complete(params),
         "logging/setLevel" => set_level(call, params),
         other => Err(RpcError { code: METHOD_NOT_FOUND, message: format!("there is no method {other}"), data: None }),
     }
@@ -125,11 +133,17 @@ pub(crate) fn initialize(
     let version = asked.or(versions.first().copied()).unwrap_or_default();
     let result = json!({
         "protocolVersion": version,
-        "capabilities": { "tools": { "listChanged": true }, "logging": {} },
+        "capabilities": {
+            "tools": { "listChanged": true },
+            "resources": { "subscribe": true, "listChanged": true },
+            "prompts": { "listChanged": true },
+            "completions": {},
+            "logging": {},
+        },
         "serverInfo": { "name": "mcp-mock-server", "title": "Mock MCP server", "version": env!("CARGO_PKG_VERSION") },
         "instructions": "Weather, files and a profile, all made up.",
     });
-    Ok((Session::new(version, params.capabilities.contains_key("elicitation"), claims), result.to_string()))
+    Ok((Session::new(version, params.capabilities, claims), result.to_string()))
 }
 
 /// The parameters as a type of their own; absent ones are an empty object.

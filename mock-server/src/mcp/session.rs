@@ -1,14 +1,16 @@
 //! Sessions: what one client agreed on, its standalone stream, the requests it runs and those that it must answer.
 //! A session belongs to the account that opened it, if one did; its id is never proof of anything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use serde_json::{Map, Value};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use crate::authorization::jwt::Claims;
+use crate::mcp::changes::Listed;
 use crate::mcp::http_sse::Link;
 use crate::mcp::stream::Outlet;
 use crate::mcp::track::Track;
@@ -33,8 +35,11 @@ pub(crate) type ClientAnswer = Result<String, String>;
 pub(crate) struct Session {
     /// The revision agreed on.
     pub(crate) version: &'static str,
-    /// Whether the client can be asked (`elicitation` among its capabilities).
-    pub(crate) can_elicit: bool,
+    /// What the client declared.
+    capabilities: Map<String, Value>,
+    subscriptions: Mutex<BTreeSet<String>>,
+    surprises: Mutex<HashSet<Listed>>,
+    page_visited: AtomicBool,
     /// The server behind the balancer that holds it.
     pub(crate) node: String,
     owner: Option<Owner>,
@@ -51,10 +56,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(version: &'static str, can_elicit: bool, claims: Option<&Claims>) -> Self {
+    pub(crate) fn new(version: &'static str, capabilities: Map<String, Value>, claims: Option<&Claims>) -> Self {
         Session {
             version,
-            can_elicit,
+            capabilities,
+            subscriptions: Mutex::default(),
+            surprises: Mutex::default(),
+            page_visited: AtomicBool::new(false),
             node: String::new(),
             owner: claims.map(owner),
             level: Mutex::new(0),
@@ -128,6 +136,51 @@ impl Session {
         *lock(&self.standalone) = Outlet::Closed;
         lock(&self.tracks).drain(..).for_each(|track| track.end());
         lock(&self.work).abort_all();
+    }
+
+    /// Whether the client declared a capability and, of elicitation, a mode; none said means form mode.
+    pub(crate) fn client_can(&self, capability: &str, mode: Option<&str>) -> bool {
+        let Some(declared) = self.capabilities.get(capability) else { return false };
+        let modes = declared.as_object();
+        mode.is_none_or(|mode| {
+            modes.is_some_and(|modes| modes.contains_key(mode))
+                || (mode == "form" && modes.is_none_or(|modes| !modes.contains_key("url")))
+        })
+    }
+
+    pub(crate) fn subscribe(&self, uri: String) {
+        lock(&self.subscriptions).insert(uri);
+    }
+
+    pub(crate) fn unsubscribe(&self, uri: &str) {
+        lock(&self.subscriptions).remove(uri);
+    }
+
+    /// The resources that the client wants to hear of.
+    pub(crate) fn subscriptions(&self) -> Vec<String> {
+        lock(&self.subscriptions).iter().cloned().collect()
+    }
+
+    /// Whether a list holds something that it did not hold at first.
+    pub(crate) fn has_surprise(&self, list: Listed) -> bool {
+        lock(&self.surprises).contains(&list)
+    }
+
+    pub(crate) fn toggle_surprise(&self, list: Listed) {
+        let mut surprises = lock(&self.surprises);
+        if !surprises.remove(&list) {
+            surprises.insert(list);
+        }
+    }
+
+    /// Notes that a page was asked for; whether that had happened before.
+    pub(crate) fn visit_page(&self) -> bool {
+        self.page_visited.swap(true, Ordering::Relaxed)
+    }
+
+    /// The least severe level that the client wants.
+    pub(crate) fn level(&self) -> &'static str {
+        LEVELS.get(*lock(&self.level)).copied().unwrap_or_default()
     }
 
     /// Keeps the least severe level that the client wants; `false` if there is no such level.
@@ -228,6 +281,13 @@ impl Sessions {
         links.values().for_each(|link| link.close());
     }
 
+    /// All that are open, on either transport.
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        let mut all = lock(&self.open).values().cloned().collect::<Vec<_>>();
+        all.extend(lock(&self.links).values().filter(|link| link.is_open()).filter_map(|link| link.session()));
+        all
+    }
+
     pub(crate) fn add_link(&self, id: String, link: Arc<Link>) {
         let mut links = lock(&self.links);
         links.retain(|_, link| link.is_open());
@@ -238,5 +298,37 @@ impl Sessions {
     pub(crate) fn link(&self, id: &str, claims: Option<&Claims>) -> Option<Arc<Link>> {
         let link = lock(&self.links).get(id).cloned()?;
         (link.is_open() && (link.owner.is_none() || link.owner == claims.map(owner))).then_some(link)
+    }
+}
+
+/// What an open session has agreed on and set; see [`MockServer::sessions`](crate::MockServer::sessions).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    /// The revision agreed on.
+    pub version: String,
+    /// Whether `notifications/initialized` has come.
+    pub initialized: bool,
+    /// The least severe log level that is sent.
+    pub level: String,
+    /// The resources subscribed to, sorted.
+    pub subscriptions: Vec<String>,
+    /// Whether a standalone stream is read.
+    pub has_stream: bool,
+    /// The requests that run, by their ids as they were spelled, sorted.
+    pub running: Vec<String>,
+}
+
+impl OpenSession {
+    pub(crate) fn of(session: &Session) -> Self {
+        let mut running = lock(&session.running).keys().cloned().collect::<Vec<_>>();
+        running.sort_unstable();
+        OpenSession {
+            version: session.version.to_owned(),
+            initialized: session.is_initialized(),
+            level: session.level().to_owned(),
+            subscriptions: session.subscriptions(),
+            has_stream: lock(&session.standalone).is_read(),
+            running,
+        }
     }
 }

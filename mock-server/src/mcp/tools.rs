@@ -1,15 +1,21 @@
 //! The tools: one table with names, descriptions and schemas, and the way to each. The everyday ones are in
-//! `tools/everyday.rs`, those made for tests of clients in `tools/trials.rs`.
+//! `tools/everyday.rs`; those made for tests of clients wait and report (`trials.rs`), change and speak (`changing.rs`),
+//! ask back (`asking.rs`) or weigh much (`payloads.rs`).
 
-mod everyday;
+mod asking;
+mod changing;
+pub(crate) mod everyday;
+mod payloads;
 mod trials;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::mcp::changes::Listed;
 use crate::mcp::message::quoted;
 use crate::mcp::methods::{Call, RpcError, invalid_params, parsed};
+use crate::mcp::pages::page;
 
 /// `params` of `tools/call`.
 #[derive(Deserialize)]
@@ -39,19 +45,22 @@ pub(crate) fn name_of(params: Option<&RawValue>) -> Option<String> {
 
 /// Whether a tool sends messages before its response, and so needs a stream.
 pub(crate) fn talks(name: &str) -> bool {
-    matches!(name, "progress" | "ask")
+    matches!(name, "progress" | "log") || (asking::NAMES.contains(&name) && name != "needs-url")
 }
 
-/// The tools as `tools/list` shows them; titles came with revision 2025-06-18.
-pub(crate) fn list(version: &str) -> Value {
-    let mut tools = everyday::table();
-    tools.extend(trials::table());
-    if version == "2025-03-26" {
+/// The result of `tools/list`; titles came with revision 2025-06-18.
+pub(crate) fn list(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
+    let mut tools =
+        [everyday::table(), trials::table(), changing::table(), asking::table(), payloads::table()].concat();
+    if call.session.has_surprise(Listed::Tools) {
+        tools.push(tool("surprise", "Surprise", "Was not there before", &json!({ "type": "object" })));
+    }
+    if call.session.version < "2025-06-18" {
         for tool in &mut tools {
             tool.as_object_mut().map(|tool| tool.remove("title"));
         }
     }
-    Value::from(tools)
+    page(call, params, "tools", tools)
 }
 
 fn tool(name: &str, title: &str, description: &str, schema: &Value) -> Value {
@@ -71,9 +80,14 @@ pub(crate) async fn call(call: &Call, params: Option<&RawValue>) -> Result<Strin
         "get_user_profile" => everyday::get_user_profile(call.claims.as_ref()),
         "slow" => trials::slow(call, arguments).await,
         "progress" => trials::progress(call, arguments, params.meta.and_then(|meta| meta.progress_token)).await,
-        "ask" => trials::ask(call, arguments).await,
         "echo" => content(arguments, arguments),
-        "announce" => trials::announce(call).await,
+        "announce" => changing::announce(call).await,
+        "change" => changing::change(call, arguments).await,
+        "log" => changing::log(call, arguments).await,
+        "large" => payloads::large(arguments),
+        "contents" => payloads::contents(),
+        "surprise" if call.session.has_surprise(Listed::Tools) => content("surprise", "{}"),
+        name if asking::NAMES.contains(&name) => return asking::call(call, name, arguments).await,
         other => return Err(invalid_params(format!("there is no tool {other}"))),
     })
 }

@@ -50,7 +50,7 @@ pub(super) fn table() -> Vec<Value> {
     ]
 }
 
-pub(super) fn get_weather(arguments: &str) -> String {
+pub(crate) fn get_weather(arguments: &str) -> String {
     #[derive(Deserialize)]
     struct Arguments {
         city: String,
@@ -67,7 +67,7 @@ pub(super) fn get_weather(arguments: &str) -> String {
     content(&format!("{city}: {sky}, {celsius} °C"), &structure.to_string())
 }
 
-pub(super) fn list_files(arguments: &str) -> String {
+pub(crate) fn list_files(arguments: &str) -> String {
     #[derive(Deserialize)]
     struct Arguments {
         path: Option<String>,

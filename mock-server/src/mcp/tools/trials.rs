@@ -1,4 +1,4 @@
-//! The tools that try a client: one that waits, one that reports, one that asks back, one that speaks on the other stream.
+//! The tools that try a client's patience and care: one that waits, one that reports in pieces, one that repeats.
 
 use std::time::Duration;
 
@@ -6,14 +6,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::mcp::message::{notification, request};
+use crate::mcp::message::notification;
 use crate::mcp::methods::Call;
-use crate::mcp::tools::{content, failure, tool, understood};
+use crate::mcp::tools::{content, tool, understood};
 
 /// How long `slow` waits by default.
 const SLOW: Duration = Duration::from_secs(30);
-/// How long `ask` waits for its answer.
-const ANSWER: Duration = Duration::from_secs(300);
 
 /// Their rows of `tools/list`.
 pub(super) fn table() -> Vec<Value> {
@@ -33,27 +31,14 @@ pub(super) fn table() -> Vec<Value> {
             "Reports its progress step by step",
             &json!({
                 "type": "object",
-                "properties": { "steps": { "type": "integer", "minimum": 0, "maximum": 10_000 } },
+                "properties": {
+                    "steps": { "type": "integer", "minimum": 0, "maximum": 10_000 },
+                    "milliseconds": { "type": "integer", "description": "Between two steps", "default": 0 },
+                },
                 "required": ["steps"],
             }),
         ),
-        tool(
-            "ask",
-            "Ask",
-            "Asks for a name by elicitation and tells the answer",
-            &json!({
-                "type": "object", "properties": { "message": { "type": "string" } },
-            }),
-        ),
         tool("echo", "Echo", "Returns its arguments, not a byte changed", &json!({ "type": "object" })),
-        tool(
-            "announce",
-            "Announce",
-            "Sends a list change and a log message on the standalone stream",
-            &json!({
-                "type": "object", "properties": {}, "additionalProperties": false,
-            }),
-        ),
     ]
 }
 
@@ -75,13 +60,18 @@ pub(super) async fn progress(call: &Call, arguments: &str, token: Option<&RawVal
     #[derive(Deserialize)]
     struct Arguments {
         steps: u16,
+        #[serde(default)]
+        milliseconds: u64,
     }
-    let Arguments { steps } = match understood(arguments) {
+    let Arguments { steps, milliseconds } = match understood(arguments) {
         Ok(arguments) => arguments,
         Err(failure) => return failure,
     };
-    if let Some(token) = token {
-        for step in 1..=steps {
+    for step in 1..=steps {
+        if milliseconds > 0 {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        }
+        if let Some(token) = token {
             let params = format!(
                 r#"{{"progressToken":{},"progress":{step},"total":{steps},"message":"step {step} of {steps}"}}"#,
                 token.get()
@@ -90,50 +80,4 @@ pub(super) async fn progress(call: &Call, arguments: &str, token: Option<&RawVal
         }
     }
     content(&format!("{steps} steps done"), &json!({ "steps": steps }).to_string())
-}
-
-pub(super) async fn ask(call: &Call, arguments: &str) -> String {
-    #[derive(Deserialize)]
-    struct Arguments {
-        message: Option<String>,
-    }
-    let Arguments { message } = match understood(arguments) {
-        Ok(arguments) => arguments,
-        Err(failure) => return failure,
-    };
-    if !call.session.can_elicit {
-        return failure("this client did not declare that it can be asked");
-    }
-    let params = json!({
-        "message": message.as_deref().unwrap_or("What is your name?"),
-        "requestedSchema": {
-            "type": "object",
-            "properties": { "name": { "type": "string", "title": "Name" } },
-            "required": ["name"],
-        },
-    });
-    let (id, answer) = call.session.ask();
-    call.outlet.send(&call.state, &request(&id, "elicitation/create", &params.to_string())).await;
-    match tokio::time::timeout(ANSWER, answer).await {
-        Ok(Ok(Ok(result))) => content(&result, &format!(r#"{{"result":{result}}}"#)),
-        Ok(Ok(Err(error))) => content(&error, &format!(r#"{{"error":{error}}}"#)),
-        Ok(Err(_)) => failure("the session ended before the answer"),
-        Err(_) => failure("nobody answered"),
-    }
-}
-
-pub(super) async fn announce(call: &Call) -> String {
-    let Some(standalone) = call.session.standalone() else {
-        return content("there is no standalone stream", r#"{"sent":0}"#);
-    };
-    let mut messages = vec![notification("notifications/tools/list_changed", None)];
-    if call.session.wants_level("info") {
-        let params = json!({ "level": "info", "logger": "announce", "data": "something happened" });
-        messages.push(notification("notifications/message", Some(&params.to_string())));
-    }
-    let mut sent = 0;
-    for message in messages {
-        sent += usize::from(standalone.send(&call.state, &message).await);
-    }
-    content(&format!("{sent} messages sent"), &json!({ "sent": sent }).to_string())
 }
