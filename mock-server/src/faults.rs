@@ -6,6 +6,7 @@
 pub(crate) mod admin;
 pub(crate) mod answer;
 pub(crate) mod body;
+mod codings;
 pub(crate) mod echo;
 mod value;
 
@@ -87,6 +88,8 @@ faults! {
     ExpiresIn, "expires-in" = Takes::Number { of: "SECONDS", default: 0 }, "token answers say this expires_in, whatever is true";
     NoExpiresIn, "no-expires-in", "token answers lack expires_in";
     NoScope, "no-scope", "token answers lack the granted scope";
+    Zstd, "zstd", "bodies are zstd-encoded for those who accept it";
+    Brotli, "brotli", "bodies are br-encoded for those who accept it";
     StreamClosedBeforeResponse, "stream-closed-before-response" = EVENTS, "the event stream of a reply is closed before its response, after so many events; a resumable one goes on";
     StreamReset, "stream-reset" = EVENTS, "the event stream of a reply is reset inside an event, after so many events";
     HalfEvent, "half-event" = EVENTS, "the event stream of a reply ends cleanly inside an event, after so many events";

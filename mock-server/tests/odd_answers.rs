@@ -94,6 +94,40 @@ async fn redirect_here() {
 }
 
 #[tokio::test]
+async fn zstd_and_brotli_come_only_to_those_who_accept_them() {
+    let head = json!({ "name": "echo", "arguments": { "text": "x".repeat(70_000) } });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": head }).to_string();
+    for (fault, name, head, end) in [
+        (Fault::Zstd, "zstd", &[0x28, 0xb5, 0x2f, 0xfd, 0, 0x58][..], &[1, 0, 0][..]),
+        (Fault::Brotli, "br", &[0x0c], &[3]),
+    ] {
+        let (server, client) = with(Fault::ReplaysTooMuch).await;
+        let plain = client.send(body.clone()).await.bytes().await.unwrap();
+        server.set_fault(Some(fault));
+        let refused = client.post(body.clone()).header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!(refused.headers().get("content-encoding"), None);
+        let coded = client.post(body.clone()).header("accept-encoding", format!("gzip, {name};q=0.5")).send();
+        let coded = coded.await.unwrap();
+        assert_eq!(coded.headers()["content-encoding"], name);
+        let coded = coded.bytes().await.unwrap();
+        assert_eq!(unpacked(&coded, head, end, fault == Fault::Zstd), plain);
+    }
+}
+
+/// The content of blocks that are not compressed.
+fn unpacked(coded: &[u8], head: &[u8], end: &[u8], zstd: bool) -> Vec<u8> {
+    let mut rest = coded.strip_prefix(head).unwrap().strip_suffix(end).unwrap();
+    let mut plain = Vec::new();
+    while let [a, b, c, after @ ..] = rest {
+        let bits = u32::from_le_bytes([*a, *b, *c, 0]) >> 3;
+        let length = if zstd { bits } else { (bits & 0xffff) + 1 } as usize;
+        plain.extend_from_slice(&after[..length]);
+        rest = &after[length..];
+    }
+    plain
+}
+
+#[tokio::test]
 async fn delete_405() {
     let (_server, client) = with(Fault::Delete405).await;
     assert_eq!(client.request(Method::DELETE).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);

@@ -1,6 +1,6 @@
 //! Streamable HTTP (MCP 2025-11-25, transports): sessions, headers, message forms, streams.
 
-use mcp_mock_server::{MockServer, ReplyForm};
+use mcp_mock_server::{Fault, MockServer, ReplyForm};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -207,6 +207,28 @@ mod forms {
         assert_eq!(reply.as_array().unwrap().len(), 2);
         assert_eq!(post(format!("[{note}]")).await.unwrap().status(), StatusCode::ACCEPTED);
         assert_eq!(post(format!("[{PING},{body}]")).await.unwrap().status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_answered_in_a_stream_by_its_responses_or_arrays_of_them() {
+        for (fault, first) in [
+            (None, json!({ "jsonrpc": "2.0", "id": 1, "result": {} })),
+            (Some(Fault::BatchReply), json!([{ "jsonrpc": "2.0", "id": 1, "result": {} }])),
+        ] {
+            let server = MockServer::builder().protected(false).reply(ReplyForm::Sse).start().await.unwrap();
+            let info = json!({ "name": "test", "version": "1" });
+            let params = json!({ "protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": info });
+            let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+            let mut client = Client::new(&server);
+            let response = client.send(body.to_string()).await;
+            let session = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+            client.session = None;
+            server.set_fault(fault);
+            let second = r#"{"jsonrpc":"2.0","id":"2","method":"ping"}"#;
+            let batch = client.post(format!("[{PING},{second}]")).header("mcp-session-id", &session);
+            let replies = messages(batch.send().await.unwrap()).await;
+            assert_eq!((replies.len(), &replies[0]), (2, &first));
+        }
     }
 
     #[tokio::test]

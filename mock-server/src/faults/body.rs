@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use hyper::body::Frame;
 
 use crate::faults::Fault;
+use crate::faults::codings::{Coded, Coding};
 use crate::state::ServerState;
 
 /// The response with its body spelled as the faults of the moment want it.
@@ -20,7 +21,13 @@ pub(crate) async fn altered(state: &ServerState, request: &HeaderMap, response: 
     if state.has(Fault::PrettyJson) && is_json(&response) {
         response = pretty_printed(response).await;
     }
-    if state.has(Fault::Gzip) && accepts_gzip(request) {
+    for (fault, coding) in [(Fault::Zstd, Coding::Zstd), (Fault::Brotli, Coding::Brotli)] {
+        if state.has(fault) && accepts(request, coding.name()) {
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+            response = with_body(response, |body| Body::new(Coded::new(body, coding)));
+        }
+    }
+    if state.has(Fault::Gzip) && accepts(request, "gzip") {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         response = with_body(response, |body| Body::new(Gzip::new(body)));
     }
@@ -75,8 +82,9 @@ fn is_json(response: &Response) -> bool {
     response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
 }
 
-fn accepts_gzip(request: &HeaderMap) -> bool {
-    request.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("gzip"))
+fn accepts(request: &HeaderMap, coding: &str) -> bool {
+    let accepted = request.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|known| known.split(';').next().unwrap_or_default().trim() == coding)
 }
 
 async fn pretty_printed(response: Response) -> Response {
