@@ -5,6 +5,7 @@
 mod file;
 mod options;
 pub(crate) mod tls;
+mod transport;
 mod values;
 
 use std::collections::BTreeMap;
@@ -65,7 +66,7 @@ pub(crate) fn wish() -> Result<Wish, SettingsFault> {
 }
 
 fn settings(options: Options) -> Result<Settings, SettingsFault> {
-    let timing = timing(&options);
+    let timing = transport::over(timing(&options), &options);
     let tls = tls::certificate(&options)?;
     let client_ca = options.client_ca.as_deref().map(tls::pem).transpose()?;
     let default = Settings::default();

@@ -29,6 +29,7 @@ use crate::faults::admin;
 use crate::faults::answer::NoAnswer;
 use crate::log::{Endpoint, Seen};
 use crate::mcp::session::SESSION_HEADER;
+use crate::mcp::tools::asking;
 use crate::mcp::{endpoint, http_sse, outages};
 use crate::random;
 use crate::state::Shared;
@@ -49,6 +50,7 @@ fn resource() -> Router<Shared> {
         .route("/mcp", any(endpoint::mcp))
         .route(admin::PATH, get(admin::shown).put(admin::replaced).delete(admin::ended))
         .route(outages::MOVED, any(endpoint::mcp))
+        .route(&format!("{}/{{id}}", asking::PAGES), get(asking::page_to_visit))
         .route(http_sse::PATH, any(http_sse::messages))
 }
 

@@ -95,11 +95,27 @@ async fn who_did_not_declare_it_is_not_asked() {
 }
 
 #[tokio::test]
+async fn a_question_is_withdrawn_when_its_call_is_cancelled() {
+    let (_server, client) = open(&everything()).await;
+    let mut stream = client.listen().await;
+    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 1 } });
+    let (_, ()) = tokio::join!(client.send(tool_call(1, "ask-roots", &json!({ "on": "standalone" }))), async {
+        let asked = read_events(&mut stream, 1).await.remove(0);
+        client.send(cancel.to_string()).await;
+        let withdrawn = read_events(&mut stream, 1).await.remove(0);
+        assert_eq!(withdrawn["method"], "notifications/cancelled");
+        assert_eq!(withdrawn["params"]["requestId"], asked["id"]);
+    });
+}
+
+#[tokio::test]
 async fn needs_url_fails_once_with_the_page_to_visit() {
     let (_server, client) = open(&everything()).await;
     let error = client.call("needs-url", &json!({})).await["error"].clone();
     let page = &error["data"]["elicitations"][0];
     assert_eq!((&error["code"], &page["mode"]), (&json!(-32042), &json!("url")));
-    assert!(page["url"].as_str().unwrap().ends_with(page["elicitationId"].as_str().unwrap()));
+    let url = page["url"].as_str().unwrap();
+    assert!(url.ends_with(page["elicitationId"].as_str().unwrap()));
+    assert_eq!(client.http.get(url).send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(client.call("needs-url", &json!({})).await["result"]["structuredContent"]["visited"], true);
 }

@@ -9,6 +9,7 @@ use clap::Parser;
 use mcp_mock_server::FaultSetting;
 use serde::Deserialize;
 
+use super::transport::{Line, RetryAfterText, TransportName};
 use super::values::{
     AccountText, AuthMethodName, Delay, KnownClientText, LayoutName, Origin, ReplyName, SeparateAddress, Spelled,
     TokenFormatName, ToolScope,
@@ -153,6 +154,40 @@ options! {
         /// How requests are answered [default: json]
         #[arg(long, env = "MCP_MOCK_REPLY", value_enum)]
         reply: [Option<ReplyName>];
+        /// Give lists in pages of so many entries [default: in one]
+        #[arg(long, env = "MCP_MOCK_PAGE_SIZE", value_name = "ENTRIES")]
+        page_size: [Option<usize>];
+        /// The transport of the MCP server [default: streamable-http]
+        #[arg(long, env = "MCP_MOCK_TRANSPORT", value_enum)]
+        transport: [Option<TransportName>];
+        /// Let event streams be resumed: ids, a priming event, replay by Last-Event-ID
+        #[arg(long, env = "MCP_MOCK_RESUMABLE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        resumable: [Option<bool>];
+        /// What resumable streams say of the time to wait before a reconnect; 0: nothing [default: 100]
+        #[arg(long, env = "MCP_MOCK_SSE_RETRY", value_name = "MILLISECONDS")]
+        sse_retry: [Option<u64>];
+        /// What Retry-After says where a fault sends it: seconds, or the date in so many seconds [default: 1]
+        #[arg(long, env = "MCP_MOCK_RETRY_AFTER", value_name = "[date+]SECONDS")]
+        retry_after: [Option<Spelled<RetryAfterText>>];
+        /// Tie each session to a cookie, as load balancers do
+        #[arg(long, env = "MCP_MOCK_STICKY_COOKIE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        sticky_cookie: [Option<bool>];
+        /// Let every answer of the MCP endpoint set a cookie: a Set-Cookie value; may be repeated
+        #[arg(long, env = "MCP_MOCK_COOKIE", value_name = "SET-COOKIE")]
+        cookie: [Option<Vec<Spelled<Line>>>];
+        /// Refuse requests other than ping until notifications/initialized has come
+        #[arg(long, env = "MCP_MOCK_STRICT_HANDSHAKE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        strict_handshake: [Option<bool>];
+        /// The status of a POST to the MCP endpoint of the http-sse transport [default: 405]
+        #[arg(long, env = "MCP_MOCK_POST_REFUSAL", value_name = "STATUS")]
+        post_refusal: [Option<u16>];
+        /// Name the endpoint of the http-sse transport by an absolute URL
+        #[arg(long, env = "MCP_MOCK_ABSOLUTE_ENDPOINT", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        absolute_endpoint: [Option<bool>];
         /// Do something wrong on purpose; may be repeated (--list-faults shows what)
         #[arg(long, env = "MCP_MOCK_FAULT", value_name = "NAME[=VALUE]", value_delimiter = ',')]
         fault: [Option<Vec<Spelled<FaultSetting>>>];

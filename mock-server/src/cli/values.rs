@@ -122,6 +122,8 @@ pub(crate) enum ValueFault {
     NoPair(String),
     #[error("`{0}` is no origin, such as https://mcp.example.com")]
     NoOrigin(String),
+    #[error("`{0}` is no number of seconds, such as 2 or date+2")]
+    NoRetryAfter(String),
     #[error("an account begins with its subject, which is empty here")]
     NoSubject,
 }

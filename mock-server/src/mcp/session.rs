@@ -220,6 +220,11 @@ impl Session {
         (id, receiver)
     }
 
+    /// Nobody waits for this answer any more.
+    pub(crate) fn forget_question(&self, id: &str) {
+        lock(&self.asked).remove(id);
+    }
+
     /// Hands the client's answer to who waits for it; nobody may wait any more.
     pub(crate) fn answered(&self, id: &str, answer: ClientAnswer) {
         if let Some(waiting) = lock(&self.asked).remove(id) {

@@ -82,6 +82,15 @@ impl Outlet {
         }
     }
 
+    /// As [`Outlet::send`], without a wait: lost if the stream is full.
+    pub(crate) fn send_now(&self, state: &ServerState, message: &str) {
+        match self {
+            Outlet::Closed => {}
+            Outlet::Open(sender) => drop(sender.try_send(Piece::Event(event(state, message, None)))),
+            Outlet::Kept(track) => drop(track.add(state, message)),
+        }
+    }
+
     /// Whether somebody listens.
     pub(crate) fn is_read(&self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 //! `tools/everyday.rs`; those made for tests of clients wait and report (`trials.rs`), change and speak (`changing.rs`),
 //! ask back (`asking.rs`) or weigh much (`payloads.rs`).
 
-mod asking;
+pub(crate) mod asking;
 mod changing;
 pub(crate) mod everyday;
 mod payloads;

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use crate::mcp::message::{notification, request};
 use crate::mcp::methods::{Call, RpcError};
+use crate::mcp::session::ClientAnswer;
 use crate::mcp::stream::Outlet;
 use crate::mcp::tools::{content, failure, tool, understood};
 
+/// Where the pages of URL mode are.
+pub(crate) const PAGES: &str = "/elicitation";
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(300);
 /// MCP's code for a call that needs a page to be visited first.
@@ -69,6 +73,11 @@ struct Question {
     capability: Option<(&'static str, Option<&'static str>)>,
 }
 
+/// The page behind the URLs of `ask-url` and `needs-url`; whoever opens it is done.
+pub(crate) async fn page_to_visit() -> &'static str {
+    "Nothing is asked here: this page belongs to a mock server. You can close it.\n"
+}
+
 /// The result of one of the tools of this file.
 pub(super) async fn call(call: &Call, name: &str, arguments: &str) -> Result<String, RpcError> {
     let arguments = match understood::<Arguments>(arguments) {
@@ -125,7 +134,7 @@ fn page(call: &Call, id: &str, message: Option<&str>) -> Value {
     json!({
         "mode": "url",
         "elicitationId": id,
-        "url": format!("{}/elicitation/{id}", call.state.origin),
+        "url": format!("{}{PAGES}/{id}", call.state.origin),
         "message": message.unwrap_or("Please visit this page."),
     })
 }
@@ -160,12 +169,45 @@ async fn answered(call: &Call, question: &Question, on: On) -> String {
     let Some(outlet) = outlet.filter(|outlet| !matches!(outlet, Outlet::Closed)) else {
         return failure("there is no standalone stream");
     };
-    let (id, answer) = call.session.ask();
-    outlet.send(&call.state, &request(&id, question.method, &question.params)).await;
-    match tokio::time::timeout(ANSWER, answer).await {
+    let (mut asked, answer) = Asked::of(call, outlet.clone());
+    outlet.send(&call.state, &request(asked.id(), question.method, &question.params)).await;
+    let answer = tokio::time::timeout(ANSWER, answer).await;
+    if matches!(answer, Ok(Ok(_))) {
+        asked.is_open = false;
+    }
+    match answer {
         Ok(Ok(Ok(result))) => content(&result, &format!(r#"{{"result":{result}}}"#)),
         Ok(Ok(Err(error))) => content(&error, &format!(r#"{{"error":{error}}}"#)),
         Ok(Err(_)) => failure("the session ended before the answer"),
         Err(_) => failure("nobody answered"),
+    }
+}
+
+/// A question that is out; dropped before its answer it is withdrawn (MCP 2025-11-25, cancellation).
+struct Asked<'a> {
+    call: &'a Call,
+    outlet: Outlet,
+    id: String,
+    is_open: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn of(call: &'a Call, outlet: Outlet) -> (Self, oneshot::Receiver<ClientAnswer>) {
+        let (id, answer) = call.session.ask();
+        (Asked { call, outlet, id, is_open: true }, answer)
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.call.session.forget_question(&self.id);
+            let params = format!(r#"{{"requestId":{},"reason":"the call has ended"}}"#, self.id);
+            self.outlet.send_now(&self.call.state, &notification("notifications/cancelled", Some(&params)));
+        }
     }
 }
