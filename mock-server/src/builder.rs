@@ -309,6 +309,13 @@ impl MockServerBuilder {
         self
     }
 
+    /// Offers tools and logs only: resources, prompts and completion are unknown methods (default: everything).
+    #[must_use]
+    pub fn tools_only(mut self, tools_only: bool) -> Self {
+        self.settings.tools_only = tools_only;
+        self
+    }
+
     /// Gives lists in pages of so many entries (default: in one).
     #[must_use]
     pub fn page_size(mut self, entries: usize) -> Self {

@@ -250,6 +250,8 @@ pub struct Settings {
     pub faults: Vec<FaultSetting>,
     /// Whether `/admin/faults` switches faults while the server runs, for requests to a loopback host.
     pub admin: bool,
+    /// Whether there are tools and logs only: no resources, prompts and completion.
+    pub tools_only: bool,
     /// How many entries a page of a list has; `None`: a list is one page.
     pub page_size: Option<usize>,
     /// Which transport is spoken.
@@ -320,6 +322,7 @@ impl Default for Settings {
             initialize_delay: Duration::ZERO,
             faults: Vec::new(),
             admin: false,
+            tools_only: false,
             page_size: None,
             transport: Transport::default(),
             resumable: false,

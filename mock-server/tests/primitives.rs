@@ -188,3 +188,15 @@ async fn a_session_shows_what_it_has_agreed_on_and_set() {
     let session = server.sessions().remove(0);
     assert!(session.initialized && session.has_stream);
 }
+
+#[tokio::test]
+async fn a_server_with_tools_only_promises_and_knows_no_more() {
+    let server = MockServer::builder().protected(false).tools_only(true).start().await.unwrap();
+    let mut client = Client::new(&server);
+    let capabilities = client.initialize().await["result"]["capabilities"].clone();
+    assert_eq!(capabilities, json!({ "tools": { "listChanged": true }, "logging": {} }));
+    for method in ["resources/list", "resources/read", "prompts/list", "completion/complete"] {
+        assert_eq!(client.ask(method, &json!({})).await["error"]["code"], -32601, "{method}");
+    }
+    assert!(client.ask("tools/list", &json!({})).await["result"]["tools"].is_array());
+}

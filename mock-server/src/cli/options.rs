@@ -154,6 +154,10 @@ options! {
         /// How requests are answered [default: json]
         #[arg(long, env = "MCP_MOCK_REPLY", value_enum)]
         reply: [Option<ReplyName>];
+        /// Offer tools and logs only: no resources, prompts and completion
+        #[arg(long, env = "MCP_MOCK_TOOLS_ONLY", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        tools_only: [Option<bool>];
         /// Give lists in pages of so many entries [default: in one]
         #[arg(long, env = "MCP_MOCK_PAGE_SIZE", value_name = "ENTRIES")]
         page_size: [Option<usize>];

@@ -70,6 +70,7 @@ pub(super) fn over(settings: Settings, options: &Options) -> Settings {
         strict_handshake: options.strict_handshake.unwrap_or(settings.strict_handshake),
         post_refusal: options.post_refusal.unwrap_or(settings.post_refusal),
         absolute_endpoint: options.absolute_endpoint.unwrap_or(settings.absolute_endpoint),
+        tools_only: options.tools_only.unwrap_or(settings.tools_only),
         page_size: options.page_size.or(settings.page_size),
         ..settings
     }

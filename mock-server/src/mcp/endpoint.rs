@@ -145,7 +145,7 @@ fn initialize(
     request: &Request<'_>,
 ) -> Result<Response, Refusal> {
     let id = request.id.get();
-    let (mut session, result) = match methods::initialize(request.params, claims, &VERSIONS) {
+    let (mut session, result) = match methods::initialize(state, request.params, claims, &VERSIONS) {
         Ok(opened) => opened,
         Err(error) => {
             let text = message::error(Some(id), error.code, &state.words(&error.message), error.data.as_ref());

@@ -144,7 +144,7 @@ async fn post(
         && request.method == "initialize"
     {
         tokio::time::sleep(state.settings.initialize_delay).await;
-        let text = match methods::initialize(request.params, claims.as_ref(), &VERSIONS) {
+        let text = match methods::initialize(state, request.params, claims.as_ref(), &VERSIONS) {
             Ok((session, result)) => {
                 let sender = link.sender().ok_or(Refusal::UnknownSession)?;
                 session.open_standalone(|| Outlet::Open(sender));

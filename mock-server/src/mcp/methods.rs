@@ -12,7 +12,7 @@ use crate::mcp::message::{self, INVALID_PARAMS, METHOD_NOT_FOUND, Request};
 use crate::mcp::session::Session;
 use crate::mcp::stream::Outlet;
 use crate::mcp::{prompts, resources, tools};
-use crate::state::Shared;
+use crate::state::{ServerState, Shared};
 
 /// A JSON-RPC error.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +78,8 @@ async fn answer(call: &Call, request: &OwnedRequest) -> Result<String, RpcError>
         "ping" => Ok("{}".to_owned()),
         "tools/list" => tools::list(call, params),
         "tools/call" => tools::call(call, params).await,
+        "logging/setLevel" => set_level(call, params),
+        other if call.state.settings.tools_only => Err(unknown_method(other)),
         "resources/list" => resources::list(call, params),
         "resources/templates/list" => resources::templates(call, params),
         "resources/read" => resources::read(call, params),
@@ -86,9 +88,12 @@ async fn answer(call: &Call, request: &OwnedRequest) -> Result<String, RpcError>
         "prompts/list" => prompts::list(call, params),
         "prompts/get" => prompts::get(call, params),
         "completion/complete" => prompts::complete(params),
-        "logging/setLevel" => set_level(call, params),
-        other => Err(RpcError { code: METHOD_NOT_FOUND, message: format!("there is no method {other}"), data: None }),
+        other => Err(unknown_method(other)),
     }
+}
+
+fn unknown_method(method: &str) -> RpcError {
+    RpcError { code: METHOD_NOT_FOUND, message: format!("there is no method {method}"), data: None }
 }
 
 fn set_level(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
@@ -123,6 +128,7 @@ struct ClientInfo {
 
 /// Agrees on a revision: the client's if it is one of these, else the first. The session and the result.
 pub(crate) fn initialize(
+    state: &ServerState,
     params: Option<&RawValue>,
     claims: Option<&Claims>,
     versions: &[&'static str],
@@ -131,15 +137,15 @@ pub(crate) fn initialize(
     let _ = params.client_info;
     let asked = versions.iter().copied().find(|version| *version == params.protocol_version);
     let version = asked.or(versions.first().copied()).unwrap_or_default();
+    let mut capabilities = json!({ "tools": { "listChanged": true }, "logging": {} });
+    if !state.settings.tools_only {
+        capabilities["resources"] = json!({ "subscribe": true, "listChanged": true });
+        capabilities["prompts"] = json!({ "listChanged": true });
+        capabilities["completions"] = json!({});
+    }
     let result = json!({
         "protocolVersion": version,
-        "capabilities": {
-            "tools": { "listChanged": true },
-            "resources": { "subscribe": true, "listChanged": true },
-            "prompts": { "listChanged": true },
-            "completions": {},
-            "logging": {},
-        },
+        "capabilities": capabilities,
         "serverInfo": { "name": "mcp-mock-server", "title": "Mock MCP server", "version": env!("CARGO_PKG_VERSION") },
         "instructions": "Weather, files and a profile, all made up.",
     });

@@ -125,7 +125,7 @@ async fn a17_a_host_gets_the_last_known_answers_while_the_server_is_away() {
 
 #[tokio::test]
 async fn a17_what_was_promised_and_is_not_there_is_made_up() {
-    let mut house = House::with_patient_browser(MockServer::builder()).await;
+    let mut house = House::with_patient_browser(MockServer::builder().tools_only(true)).await;
     let mut bridge = house.options().with(&["--patience", "1"]).start();
     assert!(bridge.initialize().await["result"]["capabilities"]["resources"].is_object());
     house.browser.next_tab().await.follow().await;
