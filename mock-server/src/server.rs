@@ -57,6 +57,13 @@ pub enum StartError {
     Key(#[from] KeyError),
 }
 
+impl Drop for MockServer {
+    fn drop(&mut self) {
+        // It needs no connection, so the end of all of them does not end it.
+        self.state.sessions.stop_work();
+    }
+}
+
 impl MockServer {
     /// Describes a server; `.start().await` runs it.
     #[must_use]

@@ -77,6 +77,13 @@ async fn a_post_to_the_mcp_endpoint_is_refused_with_the_status_chosen() {
 }
 
 #[tokio::test]
+async fn messages_have_no_place_on_the_newer_transport() {
+    let server = MockServer::builder().protected(false).start().await.unwrap();
+    let url = format!("{}/messages?sessionId=x", server.issuer());
+    assert_eq!(Client::new(&server).post_json(&url, &json!({})).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn answers_and_messages_come_on_the_stream() {
     let server = old().start().await.unwrap();
     let mut old = Old::opened(Client::new(&server)).await;

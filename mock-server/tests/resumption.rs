@@ -158,6 +158,26 @@ async fn all_streams_end_when_the_test_says_so() {
     }
 }
 
+#[tokio::test]
+async fn over_http2_a_reset_is_one_of_the_stream_alone() {
+    let server = MockServer::builder().protected(false).tls().start().await.unwrap();
+    let authority = reqwest::Certificate::from_pem(server.ca_pem().unwrap().as_bytes()).unwrap();
+    let http = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build().unwrap();
+    let mut client = Client { http, ..Client::new(&server) };
+    client.initialize().await;
+    let slow = client.send(tool_call(9, "slow", &json!({})));
+    let (reply, ()) = tokio::join!(slow, async {
+        server.wait_for_slow(1).await;
+        server.set_faults([Fault::StreamReset.with(1).unwrap()]);
+        let (text, cleanly) = received(client.send(STEPS).await).await;
+        assert!(!cleanly && text.matches("\n\n").count() == 1, "{text}");
+        server.set_fault(Some(Fault::ClosedBeforeAnswer));
+        assert!(client.post(STEPS).send().await.is_err());
+        server.release_slow();
+    });
+    assert_eq!((reply.status(), reply.version()), (StatusCode::OK, reqwest::Version::HTTP_2));
+}
+
 mod faults_of_streams {
     use super::*;
 

@@ -15,13 +15,14 @@ use crate::authorization::jwt::Claims;
 use crate::faults::Fault;
 use crate::mcp::breaks::Break;
 use crate::mcp::endpoint::{accepts, admitted, answered, in_order, is_json, judge_scopes, taken_in};
-use crate::mcp::message::{self, Message};
+use crate::mcp::message::{self, Message, Request};
 use crate::mcp::methods::{self, Call, OwnedRequest};
 use crate::mcp::refusal::Refusal;
 use crate::mcp::reply::{in_form, run};
 use crate::mcp::session::{Owner, Session, owner};
 use crate::mcp::stream::{self, Outlet, Piece};
 use crate::random;
+use crate::settings::Transport;
 use crate::state::{ServerState, Shared, lock};
 use crate::wire::Fate;
 
@@ -113,6 +114,9 @@ pub(crate) async fn messages(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if state.settings.transport != Transport::HttpSse {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     answered(&state, PATH, &headers, async |_| {
         let claims = admitted(&state, query.as_deref(), &headers, &body)?;
         if method != Method::POST {
@@ -137,30 +141,16 @@ async fn post(
     let id = query.find(|(name, _)| name == "sessionId").ok_or(Refusal::NoSessionId)?.1;
     let link = state.sessions.link(&id, claims.as_ref()).ok_or(Refusal::UnknownSession)?;
     let (messages, batch) = message::parse(body)?;
-    if batch {
-        return Err(Refusal::Batch);
-    }
     if let [Message::Request(request)] = messages.as_slice()
         && request.method == "initialize"
+        && !batch
     {
-        tokio::time::sleep(state.settings.initialize_delay).await;
-        let text = match methods::initialize(state, request.params, claims.as_ref(), &VERSIONS) {
-            Ok((session, result)) => {
-                let sender = link.sender().ok_or(Refusal::UnknownSession)?;
-                session.open_standalone(|| Outlet::Open(sender));
-                *lock(&link.session) = Some(Arc::new(session));
-                message::result(request.id.get(), &result)
-            }
-            Err(error) => {
-                message::error(Some(request.id.get()), error.code, &state.words(&error.message), error.data.as_ref())
-            }
-        };
-        if let Some(sender) = link.sender() {
-            let _ = sender.send(Piece::Event(stream::event(state, &in_form(state, text), None))).await;
-        }
-        return Ok(accepted());
+        return initialize(state, claims.as_ref(), &link, request).await;
     }
     let session = link.session().ok_or(Refusal::NotInitialized)?;
+    if batch && session.version != "2025-03-26" {
+        return Err(Refusal::Batch);
+    }
     in_order(state, &session, &messages)?;
     let requests = taken_in(&session, &messages);
     judge_scopes(state, claims.as_ref(), &requests)?;
@@ -173,6 +163,27 @@ async fn post(
             }
         });
     }
+    Ok(accepted())
+}
+
+async fn initialize(
+    state: &ServerState,
+    claims: Option<&Claims>,
+    link: &Link,
+    request: &Request<'_>,
+) -> Result<Response, Refusal> {
+    tokio::time::sleep(state.settings.initialize_delay).await;
+    let sender = link.sender().ok_or(Refusal::UnknownSession)?;
+    let id = request.id.get();
+    let text = match methods::initialize(state, request.params, claims, &VERSIONS) {
+        Ok((session, result)) => {
+            session.open_standalone(|| Outlet::Open(sender.clone()));
+            *lock(&link.session) = Some(Arc::new(session));
+            message::result(id, &result)
+        }
+        Err(error) => message::error(Some(id), error.code, &state.words(&error.message), error.data.as_ref()),
+    };
+    let _ = sender.send(Piece::Event(stream::event(state, &in_form(state, text), None))).await;
     Ok(accepted())
 }
 
@@ -192,8 +203,6 @@ async fn serve(call: &Call, link: &Link, requests: &[OwnedRequest]) {
             Some((kind, _)) => {
                 if kind != Break::Closed {
                     let _ = sender.send(Piece::Event(event.slice(..event.len() / 2))).await;
-                    // Hyper sends what it has before it hears of the break.
-                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 if kind == Break::Reset {
                     let _ = sender.send(Piece::Break).await;

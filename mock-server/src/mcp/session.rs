@@ -293,6 +293,11 @@ impl Sessions {
         all
     }
 
+    /// Stops what goes on without a connection.
+    pub(crate) fn stop_work(&self) {
+        lock(&self.open).values().for_each(|session| lock(&session.work).abort_all());
+    }
+
     pub(crate) fn add_link(&self, id: String, link: Arc<Link>) {
         let mut links = lock(&self.links);
         links.retain(|_, link| link.is_open());

@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
@@ -134,7 +134,7 @@ where
 
 fn response(state: &ServerState, receiver: mpsc::Receiver<Piece>, work: Option<Work>) -> Response {
     let mark = state.has(Fault::OddEvents);
-    let stream = EventStream { receiver, work, end: Box::pin(state.trouble.streams_end()), mark };
+    let stream = EventStream { receiver, work, end: Box::pin(state.trouble.streams_end()), mark, breaking: false };
     let mut response = Response::new(Body::new(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -151,6 +151,8 @@ struct EventStream {
     end: Work,
     /// Whether a byte order mark is still to come.
     mark: bool,
+    /// Whether the connection is to break now.
+    breaking: bool,
 }
 
 impl HttpBody for EventStream {
@@ -172,10 +174,18 @@ impl HttpBody for EventStream {
         {
             self.work = None;
         }
-        self.receiver.poll_recv(context).map(|piece| match piece? {
-            Piece::Event(event) => Some(Ok(Frame::data(event))),
-            Piece::End => None,
-            Piece::Break => Some(Err(TornBody)),
-        })
+        if self.breaking {
+            return Poll::Ready(Some(Err(TornBody)));
+        }
+        match ready!(self.receiver.poll_recv(context)) {
+            Some(Piece::Event(event)) => Poll::Ready(Some(Ok(Frame::data(event)))),
+            Some(Piece::End) | None => Poll::Ready(None),
+            Some(Piece::Break) => {
+                // Hyper is given a turn to send what it has.
+                self.breaking = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
     }
 }
