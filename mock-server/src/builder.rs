@@ -1,6 +1,8 @@
 //! The builder: one setter for each setting, by value, so that a test reads as one sentence.
 //! It only fills [`Settings`]; `server.rs` starts what it describes.
 
+mod mcp;
+
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -8,8 +10,7 @@ use std::time::Duration;
 use crate::faults::FaultSetting;
 use crate::server::{MockServer, StartError};
 use crate::settings::{
-    Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, RetryAfter, ServerCertificate, Settings,
-    TokenFormat, Transport,
+    Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, ServerCertificate, Settings, TokenFormat,
 };
 use crate::state::Known;
 use crate::tls::IssuedCertificate;
@@ -306,84 +307,6 @@ impl MockServerBuilder {
     #[must_use]
     pub fn admin(mut self, served: bool) -> Self {
         self.settings.admin = served;
-        self
-    }
-
-    /// Offers tools and logs only: resources, prompts and completion are unknown methods (default: everything).
-    #[must_use]
-    pub fn tools_only(mut self, tools_only: bool) -> Self {
-        self.settings.tools_only = tools_only;
-        self
-    }
-
-    /// Gives lists in pages of so many entries (default: in one).
-    #[must_use]
-    pub fn page_size(mut self, entries: usize) -> Self {
-        self.settings.page_size = Some(entries);
-        self
-    }
-
-    /// Which transport is spoken (default: Streamable HTTP).
-    #[must_use]
-    pub fn transport(mut self, transport: Transport) -> Self {
-        self.settings.transport = transport;
-        self
-    }
-
-    /// Makes event streams resumable: ids, a priming event, replay by `Last-Event-ID` (default: not). A request then goes
-    /// on without its connection.
-    #[must_use]
-    pub fn resumable(mut self, resumable: bool) -> Self {
-        self.settings.resumable = resumable;
-        self
-    }
-
-    /// What resumable streams say of the time to wait before a reconnect (default 100 ms; `None`: nothing).
-    #[must_use]
-    pub fn sse_retry(mut self, time: Option<Duration>) -> Self {
-        self.settings.sse_retry = time;
-        self
-    }
-
-    /// What busy answers say in `Retry-After` (default: one second; `None`: no such header).
-    #[must_use]
-    pub fn retry_after(mut self, time: Option<RetryAfter>) -> Self {
-        self.settings.retry_after = time;
-        self
-    }
-
-    /// Ties each session to a cookie, as load balancers do: set at the first answer, 421 without it (default: not).
-    #[must_use]
-    pub fn sticky_cookie(mut self, sticky: bool) -> Self {
-        self.settings.sticky_cookie = sticky;
-        self
-    }
-
-    /// Lets every answer of the MCP endpoint set this cookie: a `Set-Cookie` value with whatever attributes.
-    #[must_use]
-    pub fn cookie(mut self, set_cookie: impl Into<String>) -> Self {
-        self.settings.cookies.push(set_cookie.into());
-        self
-    }
-
-    /// Refuses requests other than `ping` (400) until `notifications/initialized` has come (default: not).
-    #[must_use]
-    pub fn strict_handshake(mut self, strict: bool) -> Self {
-        self.settings.strict_handshake = strict;
-        self
-    }
-
-    /// The status of a POST to `/mcp` on the HTTP+SSE transport (default 405).
-    #[must_use]
-    pub fn post_refusal(mut self, status: u16) -> Self {
-        self.settings.post_refusal = status;
-        self
-    }
-
-    /// Names the endpoint of the HTTP+SSE transport by an absolute URL (default: by a path).
-    #[must_use]
-    pub fn absolute_endpoint(mut self, absolute: bool) -> Self {
-        self.settings.absolute_endpoint = absolute;
         self
     }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser as _;
-use mcp_mock_server::{Approval, Settings};
+use mcp_mock_server::{Approval, McpSettings, Settings};
 use serde_json::Value;
 
 pub(crate) use self::file::FileFault;
@@ -66,7 +66,8 @@ pub(crate) fn wish() -> Result<Wish, SettingsFault> {
 }
 
 fn settings(options: Options) -> Result<Settings, SettingsFault> {
-    let timing = transport::over(timing(&options), &options);
+    let timing = timing(&options);
+    let mcp = transport::over(McpSettings::default(), &options);
     let tls = tls::certificate(&options)?;
     let client_ca = options.client_ca.as_deref().map(tls::pem).transpose()?;
     let default = Settings::default();
@@ -118,6 +119,7 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
         open_until_tools_call: options.open_until_tools_call == Some(true),
         tool_scopes: plain(options.tool_scope).into_iter().map(|pair| (pair.tool, pair.scope)).collect(),
         body_limit: options.body_limit.unwrap_or(default.body_limit),
+        mcp,
         // Nobody asks the binary for its log.
         log_limit: Some(0),
         ..timing

@@ -28,8 +28,8 @@ pub use mcp::changes::Listed;
 pub use mcp::session::OpenSession;
 pub use server::{MockServer, StartError};
 pub use settings::{
-    Account, Approval, AuthMethod, KnownClient, Layout, ReplyForm, RetryAfter, ServerCertificate, Settings,
-    TokenFormat, Transport,
+    Account, Approval, AuthMethod, KnownClient, Layout, McpSettings, ReplyForm, RetryAfter, ServerCertificate,
+    Settings, TokenFormat, Transport,
 };
 pub use timed_out::TimedOut;
 pub use tls::{IssuedCertificate, ThrowAwayCa, TlsFault};

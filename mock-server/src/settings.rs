@@ -1,6 +1,8 @@
 //! Everything that can be chosen before the server starts, with the defaults of an honest and strict server.
 //! Plain data: it knows neither sockets nor state. What is wrong on purpose is in `faults.rs`.
 
+mod mcp;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
@@ -10,26 +12,9 @@ use serde_json::Value;
 use url::Url;
 
 use crate::faults::FaultSetting;
+
+pub use self::mcp::{McpSettings, RetryAfter, Transport};
 use crate::tls::IssuedCertificate;
-
-/// The transport that the MCP endpoint speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Transport {
-    /// Streamable HTTP (2025-03-26 and later).
-    #[default]
-    StreamableHttp,
-    /// HTTP+SSE (2024-11-05): an event stream at `/mcp`, messages to `/messages`.
-    HttpSse,
-}
-
-/// What `Retry-After` says (RFC 9110 §10.2.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetryAfter {
-    /// A number of seconds.
-    Seconds(u64),
-    /// The date in so many seconds.
-    Date(u64),
-}
 
 /// The scope that every call to the MCP endpoint needs.
 pub(crate) const MCP_SCOPE: &str = "mcp:tools";
@@ -250,28 +235,8 @@ pub struct Settings {
     pub faults: Vec<FaultSetting>,
     /// Whether `/admin/faults` switches faults while the server runs, for requests to a loopback host.
     pub admin: bool,
-    /// Whether there are tools and logs only: no resources, prompts and completion.
-    pub tools_only: bool,
-    /// How many entries a page of a list has; `None`: a list is one page.
-    pub page_size: Option<usize>,
-    /// Which transport is spoken.
-    pub transport: Transport,
-    /// Whether event streams can be resumed (MCP 2025-11-25).
-    pub resumable: bool,
-    /// What resumable streams say of the time to wait before a reconnect, in whole milliseconds; `None`: nothing.
-    pub sse_retry: Option<Duration>,
-    /// What answers of `retry-after-429` and `retry-after-503` say; `None`: no such header.
-    pub retry_after: Option<RetryAfter>,
-    /// Whether a session needs the cookie that its first answer set.
-    pub sticky_cookie: bool,
-    /// `Set-Cookie` values that every answer of the MCP endpoint carries.
-    pub cookies: Vec<String>,
-    /// Whether requests other than `ping` are refused until `notifications/initialized` has come.
-    pub strict_handshake: bool,
-    /// The status of a POST to `/mcp` on the HTTP+SSE transport.
-    pub post_refusal: u16,
-    /// Whether the HTTP+SSE transport names its endpoint by an absolute URL.
-    pub absolute_endpoint: bool,
+    /// What the MCP server offers, and over which transport.
+    pub mcp: McpSettings,
 }
 
 impl Default for Settings {
@@ -322,17 +287,7 @@ impl Default for Settings {
             initialize_delay: Duration::ZERO,
             faults: Vec::new(),
             admin: false,
-            tools_only: false,
-            page_size: None,
-            transport: Transport::default(),
-            resumable: false,
-            sse_retry: Some(Duration::from_millis(100)),
-            retry_after: Some(RetryAfter::Seconds(1)),
-            sticky_cookie: false,
-            cookies: Vec::new(),
-            strict_handshake: false,
-            post_refusal: 405,
-            absolute_endpoint: false,
+            mcp: McpSettings::default(),
         }
     }
 }

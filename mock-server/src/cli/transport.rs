@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use mcp_mock_server::{RetryAfter, Settings, Transport};
+use mcp_mock_server::{McpSettings, RetryAfter, Transport};
 use serde::Deserialize;
 
 use super::options::Options;
@@ -50,9 +50,9 @@ impl FromStr for Line {
     }
 }
 
-/// The settings with what the options say of the transport.
-pub(super) fn over(settings: Settings, options: &Options) -> Settings {
-    Settings {
+/// These settings, and over them what the options say.
+pub(super) fn over(settings: McpSettings, options: &Options) -> McpSettings {
+    McpSettings {
         transport: match options.transport {
             Some(TransportName::StreamableHttp) => Transport::StreamableHttp,
             Some(TransportName::HttpSse) => Transport::HttpSse,
@@ -72,7 +72,6 @@ pub(super) fn over(settings: Settings, options: &Options) -> Settings {
         absolute_endpoint: options.absolute_endpoint.unwrap_or(settings.absolute_endpoint),
         tools_only: options.tools_only.unwrap_or(settings.tools_only),
         page_size: options.page_size.or(settings.page_size),
-        ..settings
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn broken(state: &ServerState, mut response: Response) -> Response {
     if kind == Break::Reset {
         response.extensions_mut().insert(Fate::Reset);
     }
-    let left = events + u64::from(state.settings.resumable);
+    let left = events + u64::from(state.settings.mcp.resumable);
     response.map(|body| Body::new(Breaking { body, left, kind, after: After::Stream }))
 }
 

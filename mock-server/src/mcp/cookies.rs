@@ -21,7 +21,7 @@ pub(crate) struct Node {
 impl Node {
     /// Where no cookie is asked for, all are one server.
     pub(crate) fn of(state: &ServerState, headers: &HeaderMap) -> Self {
-        if !state.settings.sticky_cookie {
+        if !state.settings.mcp.sticky_cookie {
             return Node { name: String::new(), is_new: false };
         }
         match named(headers, NODE) {
@@ -36,7 +36,7 @@ impl Node {
 
     /// The answer with its cookies: the balancer's for who had none, those of the settings always.
     pub(crate) fn answer(&self, state: &ServerState, mut response: Response) -> Response {
-        let mut cookies = state.settings.cookies.clone();
+        let mut cookies = state.settings.mcp.cookies.clone();
         if self.is_new {
             cookies.push(format!("{NODE}={}; Path=/; HttpOnly; Max-Age=3600", self.name));
         }

@@ -46,7 +46,7 @@ pub(crate) async fn mcp(
     }
     answered(&state, uri.path(), &headers, async |node| {
         let claims = admitted(&state, uri.query(), &headers, &body)?;
-        match (method, state.settings.transport) {
+        match (method, state.settings.mcp.transport) {
             (Method::GET, Transport::HttpSse) => http_sse::open(&state, claims.as_ref(), &headers),
             (Method::POST, Transport::HttpSse) => Err(Refusal::OldTransport),
             (_, Transport::HttpSse) => Err(Refusal::Method("GET")),
@@ -195,7 +195,7 @@ fn session_id<'a>(state: &ServerState, headers: &'a HeaderMap) -> Result<&'a str
 /// Nothing but a ping comes before the handshake is over (MCP 2025-11-25, lifecycle), where that was chosen.
 pub(super) fn in_order(state: &ServerState, session: &Session, messages: &[Message<'_>]) -> Result<(), Refusal> {
     let early = |message: &Message<'_>| matches!(message, Message::Request(request) if request.method != "ping");
-    if state.settings.strict_handshake && !session.is_initialized() && messages.iter().any(early) {
+    if state.settings.mcp.strict_handshake && !session.is_initialized() && messages.iter().any(early) {
         return Err(Refusal::NotInitialized);
     }
     Ok(())
@@ -281,8 +281,8 @@ fn get(state: &ServerState, claims: Option<&Claims>, node: &Node, headers: &Head
     }
     let session = session(state, claims, node, headers)?;
     match last {
-        Some(last) if state.settings.resumable => resumed(state, &session, last),
-        _ if state.settings.resumable => {
+        Some(last) if state.settings.mcp.resumable => resumed(state, &session, last),
+        _ if state.settings.mcp.resumable => {
             let track = Track::begun(state);
             if !session.open_standalone(|| Outlet::Kept(track.clone())) {
                 return Err(Refusal::SecondStream);

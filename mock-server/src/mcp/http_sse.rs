@@ -103,7 +103,7 @@ fn endpoint_url(state: &ServerState, id: &str) -> String {
             format!("{}{path}", url.as_str().trim_end_matches('/'))
         });
     }
-    if state.settings.absolute_endpoint { format!("{}{path}", state.origin) } else { path }
+    if state.settings.mcp.absolute_endpoint { format!("{}{path}", state.origin) } else { path }
 }
 
 /// Any method at `/messages`.
@@ -114,7 +114,7 @@ pub(crate) async fn messages(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if state.settings.transport != Transport::HttpSse {
+    if state.settings.mcp.transport != Transport::HttpSse {
         return StatusCode::NOT_FOUND.into_response();
     }
     answered(&state, PATH, &headers, async |_| {

@@ -79,7 +79,7 @@ async fn answer(call: &Call, request: &OwnedRequest) -> Result<String, RpcError>
         "tools/list" => tools::list(call, params),
         "tools/call" => tools::call(call, params).await,
         "logging/setLevel" => set_level(call, params),
-        other if call.state.settings.tools_only => Err(unknown_method(other)),
+        other if call.state.settings.mcp.tools_only => Err(unknown_method(other)),
         "resources/list" => resources::list(call, params),
         "resources/templates/list" => resources::templates(call, params),
         "resources/read" => resources::read(call, params),
@@ -138,7 +138,7 @@ pub(crate) fn initialize(
     let asked = versions.iter().copied().find(|version| *version == params.protocol_version);
     let version = asked.or(versions.first().copied()).unwrap_or_default();
     let mut capabilities = json!({ "tools": { "listChanged": true }, "logging": {} });
-    if !state.settings.tools_only {
+    if !state.settings.mcp.tools_only {
         capabilities["resources"] = json!({ "subscribe": true, "listChanged": true });
         capabilities["prompts"] = json!({ "listChanged": true });
         capabilities["completions"] = json!({});

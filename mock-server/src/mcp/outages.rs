@@ -76,7 +76,7 @@ fn no_answer(mut response: Response) -> Response {
 
 fn busy(state: &ServerState, status: StatusCode) -> Response {
     let mut response = (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], state.words("too busy")).into_response();
-    let value = match state.settings.retry_after {
+    let value = match state.settings.mcp.retry_after {
         None => None,
         Some(RetryAfter::Seconds(seconds)) => Some(seconds.to_string()),
         Some(RetryAfter::Date(in_seconds)) => {

@@ -21,7 +21,7 @@ pub(crate) fn page(call: &Call, params: Option<&RawValue>, key: &str, items: Vec
             .filter(|start| *start < items.len())
             .ok_or_else(|| invalid_params(format!("there is no page {cursor}")))?,
     };
-    let size = call.state.settings.page_size.unwrap_or(usize::MAX).max(1);
+    let size = call.state.settings.mcp.page_size.unwrap_or(usize::MAX).max(1);
     let end = start.saturating_add(size).min(items.len());
     let mut result = json!({ key: items.get(start..end).unwrap_or_default() });
     if end < items.len() {

@@ -86,7 +86,7 @@ impl Refusal {
             Refusal::UnknownSession if state.has(Fault::LostSession400) => StatusCode::BAD_REQUEST,
             Refusal::UnknownSession => StatusCode::NOT_FOUND,
             Refusal::OtherNode => StatusCode::MISDIRECTED_REQUEST,
-            Refusal::OldTransport => status(state.settings.post_refusal),
+            Refusal::OldTransport => status(state.settings.mcp.post_refusal),
             Refusal::Resume(refusal) => status(*refusal),
             Refusal::SecondStream => StatusCode::CONFLICT,
             Refusal::NoRandomness(_) => StatusCode::INTERNAL_SERVER_ERROR,

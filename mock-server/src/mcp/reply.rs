@@ -47,7 +47,7 @@ pub(super) async fn reply(call: Call, requests: Vec<OwnedRequest>, batch: bool) 
 
 /// The stream of a reply; where streams are resumable, the work goes on without its connection.
 fn stream_of(call: Call, requests: Vec<OwnedRequest>) -> Response {
-    if !call.state.settings.resumable {
+    if !call.state.settings.mcp.resumable {
         let state = call.state.clone();
         return stream::filled_by(&state, |outlet| async move { fill(&Call { outlet, ..call }, &requests).await });
     }
@@ -76,7 +76,7 @@ async fn fill(call: &Call, requests: &[OwnedRequest]) {
 
 /// A stream of one message.
 pub(super) fn streamed(state: &Shared, session: &Arc<Session>, text: String) -> Response {
-    if state.settings.resumable {
+    if state.settings.mcp.resumable {
         let track = Track::begun(state);
         session.keep(&track);
         track.add(state, &text);

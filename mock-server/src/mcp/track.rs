@@ -34,7 +34,8 @@ impl Track {
             kept: Mutex::default(),
             changed: watch::Sender::new(()),
         };
-        let retry = state.settings.sse_retry.map(|time| format!("retry: {}\n", time.as_millis())).unwrap_or_default();
+        let retry =
+            state.settings.mcp.sse_retry.map(|time| format!("retry: {}\n", time.as_millis())).unwrap_or_default();
         lock(&track.kept).events.push(format!("id: {}\n{retry}data:\n\n", track.id(0)).into());
         Arc::new(track)
     }
