@@ -68,9 +68,10 @@ fn nearest(key: &str, command: &Command, kinds: &BTreeMap<String, Kind>) -> Stri
         Some(ContextValue::String(flag)) => Some(flag.trim_start_matches('-').to_owned()),
         _ => None,
     });
-    match suggested.filter(|key| kinds.contains_key(key)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "keys are the names of the flags: `mcp-bridge --help` lists them".to_owned(),
+    match suggested {
+        Some(near) if near == "server" => "a server's settings stand below `[server.NAME]`".to_owned(),
+        Some(near) if kinds.contains_key(&near) => format!("did you mean `{near}`?"),
+        _ => "keys are the names of the flags: `mcp-bridge --help` lists them".to_owned(),
     }
 }
 

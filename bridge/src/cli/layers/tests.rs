@@ -167,6 +167,11 @@ fn a_mistake_in_the_file_names_file_line_key_and_what_is_wanted() {
             "\nconect-timeout = 1",
             "line 2: `conect-timeout` is no setting (did you mean `connect-timeout`?)",
         ),
+        (
+            "a table of servers that is misspelt",
+            "[servers.a]\nlog = 'x'",
+            "`servers` is no setting (a server's settings",
+        ),
         ("a key for one call", "force = true", "line 1: `force` is no setting"),
         (
             "a text for a number",
