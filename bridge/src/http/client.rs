@@ -21,8 +21,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 const TCP_PROBES: u32 = 3;
 const TCP_PROBE_INTERVAL: Duration = Duration::from_secs(10);
-/// HTTP/2 pings while a stream is open, through whatever stands before the server; not more often than once a minute, for
-/// each wakes the process.
+/// HTTP/2 pings, through whatever stands before the server; not more often than once a minute, for each wakes the process.
+/// A connection without an open stream is gone before the first one ([`IDLE`]). One with a stream has left the pool by then
+/// and is taken for idle all the same, so idle ones are pinged too.
 const PING_INTERVAL: Duration = Duration::from_secs(75);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -75,6 +76,7 @@ pub(super) fn build(
         .tcp_keepalive_retries(TCP_PROBES)
         .http2_keep_alive_interval(PING_INTERVAL)
         .http2_keep_alive_timeout(PING_TIMEOUT)
+        .http2_keep_alive_while_idle(true)
         .pool_idle_timeout(route.idle_limit())
         .dns_resolver(Resolver { guard, ipv4_only: network.ipv4_only });
     if route != Route::Proxy {
