@@ -94,6 +94,9 @@ struct Shared {
     tasks: Mutex<JoinSet<()>>,
 }
 
+/// How many tasks there may be before those that are done are looked for.
+const REAPED: usize = 32;
+
 /// What a message weighs until it is dealt with, and what its answer is part of.
 type Due = (Load, Option<Arc<Batch>>);
 
@@ -332,8 +335,10 @@ impl Shared {
     /// Starts something that goes on beside the loop, until it is done or everything ends.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task)
+        if tasks.len() >= REAPED {
+            while tasks.try_join_next().is_some() {}
+        }
+        tasks.spawn(Box::pin(task))
     }
 }
 

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Method};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use url::Url;
 
 use self::connections::Connections;
@@ -31,7 +32,7 @@ use self::error::UpstreamError;
 use self::http_sse::HttpSse;
 use self::session::Session;
 use self::stream::{Limits, Place, Stream};
-use crate::http::{HttpError, Network, classify, idle_limit, message_client};
+use crate::http::{Answer, HttpError, MessageClient, Network, Target};
 use crate::message::Envelope;
 use crate::safe_url::SafeUrl;
 use crate::settings::TransportSettings;
@@ -44,7 +45,7 @@ const GOODBYE: Duration = Duration::from_millis(700);
 /// One remote server.
 #[derive(Debug)]
 pub struct Upstream {
-    url: Url,
+    target: Target,
     shown: SafeUrl,
     /// The headers that the person added.
     headers: HeaderMap,
@@ -57,11 +58,15 @@ pub struct Upstream {
     cookies: Option<Cookies>,
     /// Opened when the first message goes: TLS roots take milliseconds to load.
     connections: Connections,
+    /// How long they are kept once nothing goes by them.
+    idle_limit: Duration,
     session: Mutex<Session>,
     http_sse: HttpSse,
     /// It has answered once, whatever it said.
     reached: AtomicBool,
     admitted: Notify,
+    /// Somebody waits for that.
+    awaits_admission: AtomicBool,
 }
 
 impl Upstream {
@@ -70,7 +75,8 @@ impl Upstream {
     pub fn new(url: Url, headers: HeaderMap, tokens: Keeper, network: Network, transport: TransportSettings) -> Self {
         let shown = SafeUrl::new(&url);
         Upstream {
-            url,
+            idle_limit: MessageClient::idle_limit(&url, &network),
+            target: Target::new(url),
             shown,
             headers,
             tokens,
@@ -82,6 +88,7 @@ impl Upstream {
             http_sse: HttpSse::default(),
             reached: AtomicBool::new(false),
             admitted: Notify::new(),
+            awaits_admission: AtomicBool::new(false),
         }
     }
 
@@ -118,10 +125,11 @@ impl Upstream {
         let (Some(_), Ok(client)) = (&session.id, self.client()) else { return };
         let mut headers = headers::of_session(&self.headers, &session);
         headers::authorize(&mut headers, self.tokens.at_hand());
-        self.add_cookies(&mut headers, &self.url);
-        let goodbye = client.request(Method::DELETE, self.url.clone()).headers(headers).timeout(GOODBYE).send();
-        if let Err(error) = goodbye.await {
-            tracing::debug!("goodbye to the session: {}", classify(&error, &self.url));
+        self.add_cookies(&mut headers, self.target.url());
+        match timeout(GOODBYE, client.send(Method::DELETE, &self.target, headers, None)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!("goodbye to the session: {error}"),
+            Err(_) => tracing::debug!("goodbye to the session: no answer in time"),
         }
     }
 
@@ -138,7 +146,9 @@ impl Upstream {
 
     /// Resolves at the next exchange that goes with a token and is not refused.
     pub async fn admitted(&self) {
-        self.admitted.notified().await;
+        let admitted = self.admitted.notified();
+        self.awaits_admission.store(true, Ordering::Relaxed);
+        admitted.await;
     }
 
     /// Sends one request of HTTP with whatever token it takes: the answer is never a 401 that a token could mend. Also
@@ -146,14 +156,14 @@ impl Upstream {
     async fn send(
         &self,
         method: Method,
-        url: &Url,
+        target: &Target,
         headers: impl Fn(&Session) -> HeaderMap,
         body: Option<Bytes>,
         (purpose, arrived): (Purpose, Instant),
-    ) -> Result<(reqwest::Response, bool, Vec<HeaderValue>), UpstreamError> {
+    ) -> Result<(Answer, bool, Vec<HeaderValue>), UpstreamError> {
         let client = self.client()?;
         let mut pass = self.tokens.pass(purpose, arrived);
-        let mut url = url.clone();
+        let mut target = target.clone();
         let mut redirects = 0;
         loop {
             let session = self.session();
@@ -161,27 +171,25 @@ impl Upstream {
             let authorization = pass.authorize().await?;
             let with_token = authorization.is_some();
             headers::authorize(&mut headers, authorization);
-            self.add_cookies(&mut headers, &url);
+            self.add_cookies(&mut headers, target.url());
             let sent = headers::secret_values(&headers);
-            let mut request = reqwest::Request::new(method.clone(), url.clone());
-            *request.headers_mut() = headers;
-            *request.body_mut() = body.clone().map(Into::into);
-            let response = client.execute(request).await.map_err(|e| classify(&e, &url))?;
+            let response = client.send(method.clone(), &target, headers, body.clone()).await?;
             self.reached.store(true, Ordering::Relaxed);
             if let Some(cookies) = &self.cookies {
-                cookies.keep(&url, response.headers());
+                cookies.keep(target.url(), response.headers());
             }
-            if let Some(to) = exchange::same_origin_redirect(&response, &url)? {
+            if let Some(to) = exchange::same_origin_redirect(&response, target.url())? {
                 redirects += 1;
                 if redirects > exchange::MAX_REDIRECTS {
                     return Err(UpstreamError::Redirect { status: response.status(), to: SafeUrl::new(&to) });
                 }
-                url = to;
+                target = Target::new(to);
                 continue;
             }
-            match pass.observe(response.status(), response.headers(), response.remote_addr()).await? {
+            match pass.observe(response.status(), response.headers(), response.peer()).await? {
                 Verdict::GoOn => {
-                    if with_token {
+                    if with_token && self.awaits_admission.load(Ordering::Relaxed) {
+                        self.awaits_admission.store(false, Ordering::Relaxed);
                         self.admitted.notify_waiters();
                     }
                     return Ok((response, session.id.is_some(), sent));
@@ -200,14 +208,14 @@ impl Upstream {
         }
     }
 
-    fn stream(&self, response: reqwest::Response, sent: Vec<HeaderValue>, place: Place) -> Stream {
+    fn stream(&self, response: Answer, sent: Vec<HeaderValue>, place: Place) -> Stream {
         let limits = Limits { message: self.transport.max_message, idle: self.transport.idle_timeout };
-        Stream::new(response, self.url.clone(), sent, limits, place)
+        Stream::new(response, sent, limits, place)
     }
 
-    fn client(&self) -> Result<reqwest::Client, HttpError> {
-        self.connections.client(idle_limit(&self.url, &self.network), || {
-            message_client(&self.url, &self.network, self.transport.connect_timeout)
+    fn client(&self) -> Result<MessageClient, HttpError> {
+        self.connections.client(self.idle_limit, || {
+            MessageClient::build(self.target.url(), &self.network, self.transport.connect_timeout)
         })
     }
 

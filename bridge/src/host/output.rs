@@ -81,7 +81,9 @@ impl Output {
 
     /// Returns once something more may come from the server.
     pub async fn has_room(&self) {
-        drop(self.room.acquire().await);
+        if self.room.available_permits() == 0 {
+            drop(self.room.acquire().await);
+        }
     }
 
     /// Resolves once nobody listens any more.
@@ -104,12 +106,30 @@ impl Lines {
     pub async fn fill(&mut self, sheaf: &mut Sheaf) -> bool {
         let Some(line) = self.lines.recv().await else { return false };
         self.add(line, sheaf);
+        self.add_ready(sheaf);
+        true
+    }
+
+    /// Lets whoever is about to bring more do so first, as long as it does: many lines in one write cost little more than
+    /// one. Nobody is waited for.
+    pub async fn gather(&mut self, sheaf: &mut Sheaf) {
+        while !sheaf.is_full() {
+            tokio::task::yield_now().await;
+            if !self.add_ready(sheaf) {
+                return;
+            }
+        }
+    }
+
+    /// Adds what is there; whether anything was.
+    fn add_ready(&mut self, sheaf: &mut Sheaf) -> bool {
+        let before = self.taken;
         while !sheaf.is_full()
             && let Ok(line) = self.lines.try_recv()
         {
             self.add(line, sheaf);
         }
-        true
+        self.taken > before
     }
 
     /// All that was taken has gone: there is room for more.

@@ -7,6 +7,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -19,6 +20,13 @@ use super::output::Lines;
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 * 1024;
+
+/// How much a pipe shall hold, in bytes: what Linux lets everybody have. It takes memory only as it is filled.
+#[cfg(target_os = "linux")]
+const WIDE: usize = 1024 * 1024;
+/// What comes so soon after the last write is one of many: more is gathered before the next. A single call takes longer, and
+/// its answer is written at once.
+const BURST: Duration = Duration::from_micros(25);
 
 /// One end of a pipe or socket, which does not block while this lives.
 pub(super) struct Pipe<T: ?Sized> {
@@ -72,9 +80,22 @@ impl Before {
         let flags = fcntl_getfl(file).ok()?;
         let waits = matches!(kind, FileType::Fifo | FileType::Socket) && !is_stderr;
         waits.then_some(())?;
+        widen(file, kind);
         Some((Before { file: file.try_clone().ok()?, flags }, kind))
     }
 }
+
+/// A long message through a narrow pipe is many waits of both sides for each other. Where the system does not allow it, the
+/// pipe stays as it is.
+#[cfg(target_os = "linux")]
+fn widen(file: &File, kind: FileType) {
+    if kind == FileType::Fifo {
+        let _ = rustix::pipe::fcntl_setpipe_size(file, WIDE);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn widen(_: &File, _: FileType) {}
 
 impl Drop for Before {
     fn drop(&mut self) {
@@ -118,8 +139,13 @@ impl Writer {
         let mut gone = pin!(gone);
         let writing = async {
             let mut sheaf = Sheaf::default();
+            let mut last = None::<Instant>;
             while lines.fill(&mut sheaf).await {
+                if last.is_some_and(|last| last.elapsed() < BURST) {
+                    lines.gather(&mut sheaf).await;
+                }
                 self.write_all(&mut sheaf.parts()).await?;
+                last = Some(Instant::now());
                 sheaf.clear();
                 lines.all_written();
             }

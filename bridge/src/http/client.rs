@@ -13,19 +13,19 @@ use super::error::{HttpError, classify};
 use super::network::Network;
 use super::resolver::Resolver;
 
-const USER_AGENT: &str = concat!("mcp-bridge/", env!("CARGO_PKG_VERSION"));
+pub(super) const OUR_NAME: &str = concat!("mcp-bridge/", env!("CARGO_PKG_VERSION"));
 /// How long a connection may take to come about where nobody set another time.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The system probes a silent connection by itself, which wakes nobody here: often enough for the address translators on the
 /// way, which forget one after a minute or more. A peer that is gone, after this machine slept say, is found within a minute.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
-const TCP_PROBES: u32 = 3;
-const TCP_PROBE_INTERVAL: Duration = Duration::from_secs(10);
+pub(super) const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+pub(super) const TCP_PROBES: u32 = 3;
+pub(super) const TCP_PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// HTTP/2 pings, through whatever stands before the server; not more often than once a minute, for each wakes the process.
 /// A connection without an open stream is gone before the first one ([`IDLE`]). One with a stream has left the pool by then
 /// and is taken for idle all the same, so idle ones are pinged too.
-const PING_INTERVAL: Duration = Duration::from_secs(75);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const PING_INTERVAL: Duration = Duration::from_secs(75);
+pub(super) const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long an idle connection is kept: less than servers do, as one that is closed while a request is written costs the
 /// request. Behind TLS stand balancers, with a minute mostly; plain http is a server at hand, Node's with 5 s.
@@ -43,19 +43,6 @@ pub(super) enum Route {
     Proxy,
 }
 
-/// The client for messages to the upstream: no time limit in all, for a stream may last, and no address guard, for the
-/// person named the upstream. Build one, when it is first needed: for https it loads the system's certificates, which takes
-/// milliseconds.
-pub fn message_client(upstream: &Url, network: &Network, connect_timeout: Duration) -> Result<Client, HttpError> {
-    build(Route::of(upstream, network), network, None, upstream, connect_timeout)
-}
-
-/// How long the message client is kept once nothing goes by it any more.
-#[must_use]
-pub fn idle_limit(upstream: &Url, network: &Network) -> Duration {
-    Route::of(upstream, network).idle_limit()
-}
-
 /// Builds a client for one route; `url` is named if that fails.
 pub(super) fn build(
     route: Route,
@@ -66,7 +53,7 @@ pub(super) fn build(
 ) -> Result<Client, HttpError> {
     let network = network.loaded();
     let mut builder = Client::builder()
-        .user_agent(USER_AGENT)
+        .user_agent(OUR_NAME)
         .redirect(redirect::Policy::none())
         .referer(false)
         .gzip(true)
@@ -104,7 +91,8 @@ pub(super) fn build(
 }
 
 impl Route {
-    fn idle_limit(self) -> Duration {
+    /// How long an idle connection is kept.
+    pub(super) fn idle_limit(self) -> Duration {
         if self == Route::Plain { IDLE_PLAIN } else { IDLE }
     }
 

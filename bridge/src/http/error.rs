@@ -9,6 +9,7 @@ use reqwest::Error as ClientError;
 use url::Url;
 
 use super::address_guard::Reach;
+use super::direct::NotInTime;
 use super::resolver::Refused;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
@@ -163,22 +164,44 @@ impl From<HttpError> for Problem {
     }
 }
 
-/// Names an error of a client that was built here, for a request to `url`.
+/// What a client says of its error.
+#[derive(Clone, Copy)]
+struct Said {
+    is_dns: bool,
+    is_timeout: bool,
+    is_connect: bool,
+}
+
+/// Names an error of a client for OAuth or a proxy, for a request to `url`.
 #[must_use]
-pub fn classify(error: &ClientError, url: &Url) -> HttpError {
+pub(super) fn classify(error: &ClientError, url: &Url) -> HttpError {
+    let said = Said { is_dns: error.is_dns(), is_timeout: error.is_timeout(), is_connect: error.is_connect() };
+    name(error, said, url)
+}
+
+/// Names an error of the direct client, which knows itself only whether it had a connection.
+#[must_use]
+pub(super) fn classify_direct(error: &(dyn StdError + 'static), is_connect: bool, url: &Url) -> HttpError {
+    let late = find::<NotInTime>(error).is_some();
+    let is_dns = is_connect && sources(error).any(|error| error.to_string() == "dns error");
+    let is_timeout = late || find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
+    name(error, Said { is_dns, is_timeout, is_connect }, url)
+}
+
+fn name(error: &(dyn StdError + 'static), said: Said, url: &Url) -> HttpError {
     let url = SafeUrl::new(url);
     if let Some(refused) = find::<Refused>(error) {
         let reach = Reach::of(refused.address);
         return HttpError::AddressRefused { url, address: refused.address.to_string(), reach };
     }
     let reason = reason(error);
-    if error.is_dns() {
+    if said.is_dns {
         return HttpError::UnknownHost { url, reason };
     }
-    if error.is_timeout() {
-        return HttpError::TimedOut { url, is_connecting: error.is_connect() };
+    if said.is_timeout {
+        return HttpError::TimedOut { url, is_connecting: said.is_connect };
     }
-    if error.is_connect() {
+    if said.is_connect {
         return match find::<io::Error>(error).map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => HttpError::ConnectionRefused { url, reason },
             // What the TCP connector or a proxy's tunnel did not say, the TLS handshake did.
@@ -220,15 +243,15 @@ const CERTIFICATE_ALERTS: [&str; 9] = [
     "alert: UnknownCA",
 ];
 
-fn sources(error: &ClientError) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     successors(error.source(), |&error| error.source())
 }
 
-fn find<E: StdError + 'static>(error: &ClientError) -> Option<&E> {
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     sources(error).find_map(|error| error.downcast_ref::<E>())
 }
 
-fn on_the_way(error: &ClientError) -> bool {
+fn on_the_way(error: &(dyn StdError + 'static)) -> bool {
     sources(error).any(|error| {
         let text = error.to_string();
         text.starts_with("tcp ") || text.starts_with("tunnel ") || text.contains("socks")
@@ -236,7 +259,7 @@ fn on_the_way(error: &ClientError) -> bool {
 }
 
 /// The innermost words; a certificate's may be a server's, so they are made safe to show.
-fn reason(error: &ClientError) -> String {
+fn reason(error: &(dyn StdError + 'static)) -> String {
     let innermost = sources(error).last().map_or_else(|| "no reason given".to_owned(), ToString::to_string);
     Untrusted::new(innermost).to_string()
 }

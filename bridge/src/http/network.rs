@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Certificate, Identity, NoProxy, Proxy};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -34,6 +36,9 @@ pub(super) struct Loaded {
     pub(super) roots: Vec<Certificate>,
     /// The client certificate.
     pub(super) identity: Option<Identity>,
+    /// `roots` and `identity` once more, as the direct client wants them.
+    pub(super) trusted: Vec<CertificateDer<'static>>,
+    pub(super) client_auth: Option<ClientAuth>,
     pub(super) ipv4_only: bool,
     pub(super) allow_private_addresses: bool,
 }
@@ -54,14 +59,18 @@ impl Network {
                 (Matcher::builder().all(url.expose()).no(no_proxy()).build(), Some(proxy))
             }
         };
-        let roots = settings.ca_file.as_deref().map(roots).transpose()?.unwrap_or_default();
+        let (roots, trusted) = settings.ca_file.as_deref().map(roots).transpose()?.unwrap_or_default();
         let key = settings.client_key.as_deref();
+        let identity = settings.client_cert.as_deref().map(|cert| identity(cert, key)).transpose()?;
+        let (identity, client_auth) = identity.unzip();
         Ok(Network(Arc::new(Loaded {
             matcher,
             proxy,
             from_environment: settings.proxy == ProxyChoice::Environment,
             roots,
-            identity: settings.client_cert.as_deref().map(|cert| identity(cert, key)).transpose()?,
+            identity,
+            trusted,
+            client_auth,
             ipv4_only: settings.ipv4_only,
             allow_private_addresses: settings.allow_private_addresses,
         })))
@@ -85,6 +94,8 @@ impl Network {
             from_environment: false,
             roots: Vec::new(),
             identity: None,
+            trusted: Vec::new(),
+            client_auth: None,
             ipv4_only: false,
             allow_private_addresses: false,
         }))
@@ -101,26 +112,33 @@ fn no_proxy() -> String {
     std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")).unwrap_or_default()
 }
 
-fn roots(path: &Path) -> Result<Vec<Certificate>, Problem> {
+type Roots = (Vec<Certificate>, Vec<CertificateDer<'static>>);
+type ClientAuth = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn roots(path: &Path) -> Result<Roots, Problem> {
     let pem = read(path, "--ca-file")?;
     let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-    if certificates.is_empty() {
+    let trusted: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+    if certificates.is_empty() || trusted.len() != certificates.len() {
         let what = format!("`{}`, named by `--ca-file`, holds no certificate in PEM", shown(path));
         return Err(invalid(
             what,
             "it begins with `-----BEGIN CERTIFICATE-----`; `openssl x509` turns other forms into it",
         ));
     }
-    Ok(certificates)
+    Ok((certificates, trusted))
 }
 
-fn identity(cert: &Path, key: Option<&Path>) -> Result<Identity, Problem> {
+fn identity(cert: &Path, key: Option<&Path>) -> Result<(Identity, ClientAuth), Problem> {
     let mut pem = read(cert, "--client-cert")?;
     if let Some(key) = key {
         pem.push(b'\n');
         pem.extend_from_slice(&read(key, "--client-key")?);
     }
-    Identity::from_pem(&pem).map_err(|_| {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+    let key_found = PrivateKeyDer::from_pem_slice(&pem).ok();
+    let found = Identity::from_pem(&pem).ok().zip(key_found.map(|key| (chain, key)));
+    found.ok_or_else(|| {
         let files = match key {
             Some(key) => format!("`{}` and `{}` together hold", shown(cert), shown(key)),
             None => format!("`{}` holds", shown(cert)),

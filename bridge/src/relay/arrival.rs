@@ -135,6 +135,10 @@ impl Shared {
         if matches!(*self.arrival.state.borrow(), State::NotAsked | State::Arrived { .. }) {
             return Ok(());
         }
+        Box::pin(self.arrives(received, may_begin)).await
+    }
+
+    async fn arrives(self: &Arc<Self>, received: Instant, may_begin: bool) -> Result<(), UpstreamError> {
         let mut state = self.arrival.watch();
         loop {
             let now = state.borrow_and_update().clone(); // not borrowed on: to begin again changes it

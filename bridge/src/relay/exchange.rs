@@ -86,8 +86,8 @@ impl Shared {
         streaming: &AtomicBool,
     ) -> Result<(Bytes, Reply), UpstreamError> {
         let Some(limit) = self.request_timeout else { return self.exchange_in_the_end(errand, id, streaming).await };
-        let exchange = std::pin::pin!(self.exchange_in_the_end(errand, id, streaming));
-        match self.unless_late(limit, exchange).await {
+        let mut exchange = Box::pin(self.exchange_in_the_end(errand, id, streaming));
+        match self.unless_late(limit, exchange.as_mut()).await {
             Some(outcome) => outcome,
             None => {
                 self.withdraw(id);
@@ -191,11 +191,11 @@ impl Shared {
                 Ok(Some(message)) => message,
                 Ok(None) if !reply.is_stream() => return Err(UpstreamError::NoResponse(reply.status())),
                 Ok(None) => {
-                    reply = self.upstream.resume(reply, UpstreamError::StreamEnded).await?;
+                    reply = Box::pin(self.upstream.resume(reply, UpstreamError::StreamEnded)).await?;
                     continue;
                 }
                 Err(error) if reply.is_stream() && error.breaks_a_stream() => {
-                    reply = self.upstream.resume(reply, error).await?;
+                    reply = Box::pin(self.upstream.resume(reply, error)).await?;
                     continue;
                 }
                 Err(error) => return Err(error),

@@ -182,8 +182,12 @@ impl Shared {
             #[serde(borrow)]
             name: std::borrow::Cow<'a, str>,
         }
+        // Asked first: it is no host's but one that was given the tool, and the parameters may be long.
+        if !self.desk.has_offered() || !envelope.is("tools/call") {
+            return false;
+        }
         let params = envelope.params.and_then(|p| serde_json::from_str::<CallParams<'_>>(p).ok());
-        envelope.is("tools/call") && self.desk.has_offered() && params.is_some_and(|params| params.name == STATUS_TOOL)
+        params.is_some_and(|params| params.name == STATUS_TOOL)
     }
 
     /// Answers a call of the stand-in tool: how it stands now. It may be all that the host can call, so it tries again

@@ -55,7 +55,7 @@ impl Pass<'_> {
             && held.tokens.refresh_token.is_some()
             && held.tokens.needs_refresh(unix_now())
         {
-            self.used = self.keeper.refresh_ahead(held, self.purpose, self.arrived).await?;
+            self.used = Box::pin(self.keeper.refresh_ahead(held, self.purpose, self.arrived)).await?;
         }
         // Shown a token that has ended, some servers answer anything but a challenge.
         self.used.take_if(|held| held.is_over(unix_now()));
@@ -88,10 +88,11 @@ impl Pass<'_> {
             StatusCode::UNAUTHORIZED if self.keeper.fixed => {
                 Err(self.keeper.job(self.purpose).rejected("the `Authorization` header given"))
             }
-            StatusCode::UNAUTHORIZED => self.mend(challenge(), peer).await,
+            // Rare, and large as futures: every message would carry them.
+            StatusCode::UNAUTHORIZED => Box::pin(self.mend(challenge(), peer)).await,
             StatusCode::FORBIDDEN => match challenge() {
                 Some(challenge) if challenge.error.as_deref() == Some("insufficient_scope") => {
-                    self.step_up(challenge, peer).await
+                    Box::pin(self.step_up(challenge, peer)).await
                 }
                 _ => Ok(Verdict::GoOn),
             },

@@ -6,8 +6,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use reqwest::Client;
 use tokio::time::sleep_until;
+
+use crate::http::MessageClient;
 
 /// The wall clock runs while a machine sleeps, the other does not: a difference over this was a sleep.
 const SLEPT: Duration = Duration::from_secs(20);
@@ -18,7 +19,7 @@ pub(super) struct Connections(Arc<Mutex<Kept>>);
 
 #[derive(Default)]
 struct Kept {
-    client: Option<Client>,
+    client: Option<MessageClient>,
     used: Option<(Instant, SystemTime)>,
     /// Somebody waits for it to be idle.
     watched: bool,
@@ -30,7 +31,11 @@ impl Connections {
     ///
     /// # Errors
     /// Those of `build`.
-    pub(super) fn client<E>(&self, idle: Duration, build: impl FnOnce() -> Result<Client, E>) -> Result<Client, E> {
+    pub(super) fn client<E>(
+        &self,
+        idle: Duration,
+        build: impl FnOnce() -> Result<MessageClient, E>,
+    ) -> Result<MessageClient, E> {
         let mut kept = lock(&self.0);
         let now = (Instant::now(), SystemTime::now());
         if kept.used.is_some_and(|before| slept(before, now)) {
@@ -81,18 +86,22 @@ fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
+    use url::Url;
 
     use super::*;
+    use crate::http::Network;
+    use crate::settings::NetworkSettings;
 
     #[tokio::test]
     async fn t8_an_idle_client_is_given_up_and_nothing_wakes_us_after_that() {
         let connections = Connections::default();
+        let url = Url::parse("http://127.0.0.1/").unwrap();
+        let network = Network::load(&NetworkSettings::default()).unwrap();
         let mut built = 0;
         let mut ask = || {
             let build = || {
                 built += 1;
-                Ok::<_, Infallible>(Client::new())
+                MessageClient::build(&url, &network, Duration::from_secs(1))
             };
             connections.client(Duration::ZERO, build).unwrap();
             built

@@ -13,7 +13,7 @@ use super::error::{UpstreamError, excerpt, is_oauth_error};
 use super::http_sse::Awaited;
 use super::stream::{Place, Stream};
 use super::{Upstream, headers, retry};
-use crate::http::read_limited;
+use crate::http::{Answer, read_limited};
 use crate::message::{self, Envelope, Kind};
 use crate::safe_url::SafeUrl;
 use crate::tokens::Purpose;
@@ -53,7 +53,7 @@ pub enum Bond {
 #[derive(Debug)]
 enum Messages {
     /// A body that nobody has asked for yet.
-    Unread(Box<reqwest::Response>),
+    Unread(Box<Answer>),
     /// What a body held: nothing, one message or an array of them.
     Body(VecDeque<Bytes>),
     Stream(Box<Stream>),
@@ -72,11 +72,11 @@ impl Upstream {
         let connection = self.http_sse.connection();
         // Before it is asked: the answer may be faster than the acknowledgement.
         let awaited = connection.as_ref().map(|connection| connection.await_response(&message)).transpose()?.flatten();
-        let url = connection.as_ref().map_or(&self.url, |connection| &connection.endpoint);
-        let (mut response, in_session, sent) = self.send(Method::POST, url, headers, Some(message), wanted).await?;
+        let target = connection.as_ref().map_or(&self.target, |connection| &connection.endpoint);
+        let (mut response, in_session, sent) = self.send(Method::POST, target, headers, Some(message), wanted).await?;
         let in_session = in_session || connection.is_some();
         let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
+        let headers = response.take_headers();
         let messages = if let Some(awaited) = awaited.filter(|_| status.is_success()) {
             Messages::Elsewhere(awaited)
         } else if status.is_success() && is_event_stream(&headers) {
@@ -126,7 +126,7 @@ impl Reply {
             code: i32,
         }
         let Messages::Unread(response) = &mut self.messages else { return false };
-        let Ok(body) = read_limited(response, self.longest).await else { return false };
+        let Ok(body) = read_limited(response.as_mut(), self.longest).await else { return false };
         let refused = serde_json::from_slice::<Refused>(&body);
         self.body = Some(body);
         refused.is_ok_and(|refused| (-32_099..=-32_020).contains(&refused.error.code))
@@ -195,7 +195,7 @@ impl Reply {
         if let Messages::Unread(response) = &mut self.messages {
             let body = match self.body.take() {
                 Some(body) => body,
-                None => read_limited(response, self.longest).await?,
+                None => read_limited(response.as_mut(), self.longest).await?,
             };
             let messages = if self.status.is_success() {
                 messages_of(self.status, &self.headers, body)
@@ -247,7 +247,7 @@ fn is_about_the_session(body: &[u8]) -> bool {
 }
 
 /// Where a 307 or 308 leads on the same origin (T12); `None` where it is no redirect.
-pub(super) fn same_origin_redirect(response: &reqwest::Response, url: &Url) -> Result<Option<Url>, UpstreamError> {
+pub(super) fn same_origin_redirect(response: &Answer, url: &Url) -> Result<Option<Url>, UpstreamError> {
     let status = response.status();
     if !status.is_redirection() {
         return Ok(None);

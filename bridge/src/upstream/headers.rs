@@ -33,7 +33,9 @@ pub fn of_get(person: &HeaderMap, session: &Session, last_event_id: &[u8]) -> He
 
 /// The headers that every request has; all that a DELETE needs.
 pub fn of_session(person: &HeaderMap, session: &Session) -> HeaderMap {
-    let mut headers = person.clone();
+    // Room for the token, cookies and what the client adds, too.
+    let mut headers = HeaderMap::with_capacity(person.len() + 12);
+    headers.extend(person.iter().map(|(name, value)| (name.clone(), value.clone())));
     if let Some(id) = &session.id {
         headers.insert(MCP_SESSION_ID, id.clone());
     }

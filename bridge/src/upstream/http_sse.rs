@@ -12,12 +12,12 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
-use url::Url;
 
 use super::error::UpstreamError;
 use super::exchange::{Reply, is_event_stream};
 use super::stream::{Place, Stream};
 use super::{Upstream, headers};
+use crate::http::Target;
 use crate::message::{self, Envelope, Kind};
 use crate::safe_url::SafeUrl;
 use crate::settings::Transport;
@@ -41,7 +41,7 @@ pub(super) struct HttpSse {
 #[derive(Debug)]
 pub(super) struct Connection {
     /// Where messages are POSTed to.
-    pub(super) endpoint: Url,
+    pub(super) endpoint: Target,
     waiting: Mutex<HashMap<Box<str>, oneshot::Sender<Bytes>>>,
     broken: watch::Sender<bool>,
     reader: Mutex<Option<AbortHandle>>,
@@ -105,22 +105,23 @@ impl Upstream {
     /// Opens the stream and learns where messages go.
     async fn connect(&self, (purpose, arrived): (Purpose, Instant), listener: Listener) -> Result<(), UpstreamError> {
         let headers = |session: &_| headers::of_get(&self.headers, session, &[]);
-        let (response, _, sent) = self.send(Method::GET, &self.url, headers, None, (purpose, arrived)).await?;
+        let (response, _, sent) = self.send(Method::GET, &self.target, headers, None, (purpose, arrived)).await?;
         let status = response.status();
         if !status.is_success() || !is_event_stream(response.headers()) {
             return Err(UpstreamError::NoStream(status));
         }
+        let url = self.target.url();
         let mut stream = self.stream(response, sent, Place::default());
         let named = tokio::time::timeout(FIRST_EVENT, stream.endpoint()).await;
         let named = named.map_err(|_| UpstreamError::Silent(FIRST_EVENT))??;
         let named = named.ok_or(UpstreamError::NoStream(status))?;
-        let endpoint =
-            self.url.join(&named).map_err(|_| UpstreamError::EndpointElsewhere(SafeUrl::from_text(&named)))?;
-        if endpoint.origin() != self.url.origin() {
+        let endpoint = url.join(&named).map_err(|_| UpstreamError::EndpointElsewhere(SafeUrl::from_text(&named)))?;
+        if endpoint.origin() != url.origin() {
             return Err(UpstreamError::EndpointElsewhere(SafeUrl::new(&endpoint)));
         }
         self.http_sse.spoken.store(true, Ordering::Relaxed);
         let (waiting, broken) = (Mutex::default(), watch::Sender::new(false));
+        let endpoint = Target::new(endpoint);
         let connection = Arc::new(Connection { endpoint, waiting, broken, reader: Mutex::default() });
         let reader = tokio::spawn(read(Arc::downgrade(&connection), stream, listener));
         *lock(&connection.reader) = Some(reader.abort_handle());
@@ -229,7 +230,7 @@ mod tests {
     use super::*;
 
     fn connection() -> Arc<Connection> {
-        let endpoint = Url::parse("http://127.0.0.1/messages").unwrap();
+        let endpoint = Target::new(url::Url::parse("http://127.0.0.1/messages").unwrap());
         let (waiting, broken) = (Mutex::default(), watch::Sender::new(false));
         Arc::new(Connection { endpoint, waiting, broken, reader: Mutex::default() })
     }

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use url::Url;
 
 use super::error::UpstreamError;
 use super::exchange::one_line_each;
 use super::{headers, sse};
-use crate::http::classify;
+use crate::http::{Answer, Chunks};
 
 /// How many ids of events are kept, to know those that a server sends once more.
 const REMEMBERED: usize = 4096;
@@ -20,8 +19,7 @@ const REMEMBERED: usize = 4096;
 /// One connection's events.
 #[derive(Debug)]
 pub struct Stream {
-    response: reqwest::Response,
-    url: Url,
+    response: Answer,
     /// What the server may repeat, and nobody is shown.
     sent: Vec<HeaderValue>,
     limits: Limits,
@@ -61,16 +59,10 @@ struct Told {
 }
 
 impl Stream {
-    pub(super) fn new(
-        response: reqwest::Response,
-        url: Url,
-        sent: Vec<HeaderValue>,
-        limits: Limits,
-        place: Place,
-    ) -> Self {
+    pub(super) fn new(response: Answer, sent: Vec<HeaderValue>, limits: Limits, place: Place) -> Self {
         let parser = sse::Parser::new(limits.message);
         let (told, ready) = (Told::default(), VecDeque::new());
-        Stream { response, url, sent, limits, parser, place, told, ready, endpoint: None, lived: false }
+        Stream { response, sent, limits, parser, place, told, ready, endpoint: None, lived: false }
     }
 
     /// The next message on one line, or `None` at the end.
@@ -126,7 +118,7 @@ impl Stream {
             None => reading.await,
             Some(limit) => tokio::time::timeout(limit, reading).await.map_err(|_| UpstreamError::Silent(limit))?,
         };
-        chunk.map_err(|error| classify(&error, &self.url).into())
+        Ok(chunk?)
     }
 
     fn read(&mut self, chunk: &Bytes) -> Result<(), UpstreamError> {

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
 use super::job::Challenged;
-use crate::http::{CONNECT_TIMEOUT, Egress, Network, classify, message_client};
+use crate::http::{Answer, CONNECT_TIMEOUT, Egress, HttpError, MessageClient, Network, Target};
 use crate::oauth::challenge;
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::oauth::issuer::Issuer;
@@ -67,7 +68,7 @@ pub async fn probe(upstream: &Url, network: &Network, headers: HeaderMap) -> Res
     let response = ping(upstream, network, headers).await?;
     let challenge = challenge::bearer(response.headers().get_all(WWW_AUTHENTICATE));
     let wanted = response.status() == StatusCode::UNAUTHORIZED || challenge.is_some();
-    Ok(wanted.then(|| Challenged::new(challenge, response.remote_addr().map(|peer| peer.ip()))))
+    Ok(wanted.then(|| Challenged::new(challenge, response.peer().map(|peer| peer.ip()))))
 }
 
 /// Whether the upstream takes the token in these headers, as far as can be told: one that cannot be asked does not refuse.
@@ -78,16 +79,15 @@ pub async fn takes(upstream: &Url, network: &Network, headers: HeaderMap) -> boo
 }
 
 /// A message that every server may be asked, in no session.
-async fn ping(upstream: &Url, network: &Network, headers: HeaderMap) -> Result<reqwest::Response, Problem> {
+async fn ping(upstream: &Url, network: &Network, mut headers: HeaderMap) -> Result<Answer, Problem> {
     let ping = r#"{"jsonrpc":"2.0","id":"mcp-bridge","method":"ping"}"#;
-    let request = message_client(upstream, network, CONNECT_TIMEOUT)?
-        .post(upstream.clone())
-        .headers(headers)
-        .header(CONTENT_TYPE, "application/json")
-        .header(ACCEPT, "application/json, text/event-stream")
-        .timeout(PROBE)
-        .body(ping);
-    Ok(request.send().await.map_err(|error| classify(&error, upstream))?)
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    let client = MessageClient::build(upstream, network, CONNECT_TIMEOUT)?;
+    let target = Target::new(upstream.clone());
+    let asked = client.send(Method::POST, &target, headers, Some(Bytes::from_static(ping.as_bytes())));
+    let late = |_| HttpError::TimedOut { url: SafeUrl::new(upstream), is_connecting: false };
+    Ok(tokio::time::timeout(PROBE, asked).await.map_err(late)??)
 }
 
 /// The resource's metadata, where the challenge says or at the well-known places (A1); `None` where there is none.

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, LOCATION};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::super::client::{CONNECT_TIMEOUT, message_client};
+use super::super::client::CONNECT_TIMEOUT;
+use super::super::message_client::{Answer, MessageClient, Target};
 use super::super::resolver::Names;
 use super::*;
 
@@ -138,13 +140,8 @@ async fn the_client_for_messages_has_the_same_errors() {
         ("http://nobody.invalid/".to_owned(), crate::problem::Code::UnknownHost),
     ] {
         let url = Url::parse(&url).unwrap();
-        let error = message_client(&url, &Network::direct(), CONNECT_TIMEOUT)
-            .unwrap()
-            .get(url.clone())
-            .send()
-            .await
-            .unwrap_err();
-        assert_eq!(classify(&error, &url).code(), code, "{error:?}");
+        let error = ask(url).await.unwrap_err();
+        assert_eq!(error.code(), code, "{error:?}");
     }
 }
 
@@ -152,8 +149,22 @@ async fn the_client_for_messages_has_the_same_errors() {
 async fn the_client_for_messages_follows_no_redirect() {
     let (address, _server) = serve(vec![redirect(307, "/else")]).await;
     let url = Url::parse(&format!("http://localhost:{}/", address.port())).unwrap();
-    let answer = message_client(&url, &Network::direct(), CONNECT_TIMEOUT).unwrap().get(url).send().await.unwrap();
-    assert_eq!(answer.status().as_u16(), 307);
+    assert_eq!(ask(url).await.unwrap().status().as_u16(), 307);
+}
+
+#[tokio::test]
+async fn what_the_client_for_messages_reads_is_decoded_first_and_bounded_then() {
+    let (address, _server) = serve(vec![ok("Content-Encoding: gzip\r\n", &bomb()); 2]).await;
+    let url = || Url::parse(&format!("http://localhost:{}/", address.port())).unwrap();
+    let mut answer = ask(url()).await.unwrap();
+    assert_eq!(read_limited(&mut answer, 100_000).await.unwrap().len(), 100_000);
+    let mut answer = ask(url()).await.unwrap();
+    assert!(matches!(read_limited(&mut answer, 99_999).await, Err(HttpError::TooLarge { .. })));
+}
+
+async fn ask(url: Url) -> Result<Answer, HttpError> {
+    let client = MessageClient::build(&url, &Network::direct(), CONNECT_TIMEOUT).unwrap();
+    client.send(Method::GET, &Target::new(url), HeaderMap::new(), None).await
 }
 
 mod limits {
