@@ -3,7 +3,9 @@
 use mcp_mock_server::{Approval, Layout, MockServer};
 use reqwest::StatusCode;
 
-use crate::client::{Client, claims_of, parameters_of};
+use serde_json::json;
+
+use crate::client::{Client, REDIRECT_URI, claims_of, json_of, parameters_of};
 
 mod rfc6749_4_1_2 {
     use super::*;
@@ -72,7 +74,27 @@ mod rfc6749_4_1_2_1 {
         let url = client.authorize(&[]).await.url().to_string();
         let repeated = |name: &str| client.http.get(format!("{url}&{name}=mcp:tools")).send();
         assert_eq!(parameters_of(&repeated("scope").await.unwrap())["error"], "invalid_request");
-        assert_eq!(repeated("client_id").await.unwrap().status(), StatusCode::BAD_REQUEST);
+        for name in ["client_id", "redirect_uri"] {
+            assert_eq!(repeated(name).await.unwrap().status(), StatusCode::BAD_REQUEST, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_without_the_grant_of_codes_gets_none() {
+        let id = "https://client.example/oauth/refresh-only.json";
+        let document = json!({
+            "client_id": id,
+            "client_name": "Test",
+            "redirect_uris": [REDIRECT_URI],
+            "grant_types": ["refresh_token"],
+            "token_endpoint_auth_method": "none",
+        });
+        let builder = MockServer::builder().client_metadata_documents(true).client_document(id, document);
+        let server = builder.start().await.unwrap();
+        let client = Client { id: id.to_owned(), ..Client::new(&server) };
+        assert_eq!(parameters_of(&client.authorize(&[]).await)["error"], "unauthorized_client");
+        let refused = json_of(client.redeem("any", &[]).await).await;
+        assert_eq!(refused["error"], "unauthorized_client");
     }
 
     #[tokio::test]
@@ -81,6 +103,19 @@ mod rfc6749_4_1_2_1 {
         let client = Client::registered(&server).await;
         let answer = parameters_of(&client.authorize(&[]).await);
         assert_eq!((&*answer["error"], &answer["iss"]), ("access_denied", &server.issuer()));
+    }
+}
+
+mod rfc8707_2 {
+    use super::*;
+
+    #[tokio::test]
+    async fn several_resources_are_more_than_a_grant_is_for() {
+        let server = MockServer::builder().also_issues_for("https://other.example").start().await.unwrap();
+        let client = Client::registered(&server).await;
+        let url = client.authorize(&[]).await.url().to_string();
+        let response = client.http.get(format!("{url}&resource=https://other.example")).send().await.unwrap();
+        assert_eq!(parameters_of(&response)["error"], "invalid_target");
     }
 }
 

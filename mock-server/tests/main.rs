@@ -7,6 +7,7 @@ mod authorization;
 mod binary;
 mod client;
 mod cookies;
+mod every_fault;
 mod faults;
 mod http_sse;
 mod introspection;

@@ -135,6 +135,7 @@ mod rfc6749_6 {
             ("another client", ("client_id", Some(&*other.id)), "invalid_grant"),
             ("another resource", ("resource", Some("https://elsewhere.example/")), "invalid_target"),
             ("no resource", ("resource", None), "invalid_target"),
+            ("no token", ("refresh_token", None), "invalid_request"),
             ("a wider scope", ("scope", Some("mcp:tools mcp:admin")), "invalid_scope"),
         ] {
             assert_refused(client.refresh(&token, &[change]).await, error, name).await;
@@ -270,6 +271,42 @@ mod rfc6749_2_3 {
         form.push(("client_secret", &secret));
         let request = client.token(&form).header("authorization", basic(&client.id, &secret));
         assert_refused(request.send().await.unwrap(), "invalid_request", "basic and post").await;
+    }
+}
+
+mod rfc7636_4_1 {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_verifier_that_is_too_short_too_long_or_no_verifier_is_refused() {
+        let server = MockServer::builder().start().await.unwrap();
+        let client = Client::registered(&server).await;
+        for verifier in [&VERIFIER[..42], &"a".repeat(129), &VERIFIER.replace('-', "+")] {
+            let code = client.code().await;
+            assert_refused(client.redeem(&code, &[("code_verifier", Some(verifier))]).await, "invalid_grant", verifier)
+                .await;
+        }
+    }
+}
+
+mod rfc8707_2_2 {
+    use super::*;
+
+    #[tokio::test]
+    async fn several_resources_are_more_than_a_token_is_for() {
+        let server = MockServer::builder().start().await.unwrap();
+        let client = Client::registered(&server).await;
+        let code = client.code().await;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("redirect_uri", REDIRECT_URI),
+            ("client_id", &client.id),
+            ("code_verifier", VERIFIER),
+            ("resource", &client.mcp_url),
+            ("resource", "https://other.example"),
+        ];
+        assert_refused(client.token(&form).send().await.unwrap(), "invalid_target", "two").await;
     }
 }
 

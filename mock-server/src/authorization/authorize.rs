@@ -162,12 +162,16 @@ pub(super) fn judged(
         Some(_) => return Err(refusal("unsupported_response_type", "response_type must be code")),
         None => return Err(refusal("invalid_request", "response_type is missing")),
     }
+    let client_id = parameters.get("client_id").unwrap_or_default();
+    if state.records().client(client_id).is_some_and(|client| !client.may_use("authorization_code")) {
+        return Err(refusal("unauthorized_client", "the client did not register the grant type authorization_code"));
+    }
     Ok(AuthorizationRequest {
-        client_id: parameters.get("client_id").unwrap_or_default().to_owned(),
+        client_id: client_id.to_owned(),
         redirect_uri: redirect_uri.to_owned(),
         state: parameters.get("state").map(str::to_owned),
         challenge: judged_challenge(parameters)?.to_owned(),
-        resource: judged_resource(state, parameters.get("resource"))?,
+        resource: judged_resource(state, parameters)?,
         scope: judged_scope(state, parameters.get("scope"))?,
         nonce: parameters.get("nonce").map(str::to_owned),
     })
@@ -188,8 +192,11 @@ fn judged_challenge(parameters: &Parameters) -> Result<&str, Refusal> {
 }
 
 /// RFC 8707 §2: demanded unless the layout is older than the demand.
-fn judged_resource(state: &ServerState, resource: Option<&str>) -> Result<Option<String>, Refusal> {
-    match resource {
+fn judged_resource(state: &ServerState, parameters: &Parameters) -> Result<Option<String>, Refusal> {
+    if parameters.has_several_resources() {
+        return Err(refusal("invalid_target", "a grant is for one resource"));
+    }
+    match parameters.get("resource") {
         Some(resource) if state.issues_for(resource) => Ok(Some(resource.to_owned())),
         Some(resource) => Err(refusal("invalid_target", format!("the resource is {}, not {resource}", state.mcp_url))),
         None if state.settings.layout == Layout::Authorization2025_03_26 => Ok(None),

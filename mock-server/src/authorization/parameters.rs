@@ -1,5 +1,5 @@
-//! The parameters of an OAuth request, from a query or a form: each at most once, an empty one is none
-//! (RFC 6749 §3.1, §3.2).
+//! The parameters of an OAuth request, from a query or a form: each at most once, but for `resource` (RFC 8707 §2), and an
+//! empty one is none (RFC 6749 §3.1, §3.2).
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -37,10 +37,16 @@ impl Parameters {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// A parameter that stands there twice.
+    /// Whether more than one resource is named: that is allowed to ask, and more than we grant.
+    pub(crate) fn has_several_resources(&self) -> bool {
+        self.0.iter().filter(|(key, value)| key == "resource" && !value.is_empty()).count() > 1
+    }
+
+    /// A parameter that stands there twice and may not.
     pub(crate) fn repeated(&self) -> Option<&str> {
-        let keys = self.0.iter().map(|(key, _)| key.as_str());
-        keys.enumerate().find(|(i, key)| self.0[..*i].iter().any(|(earlier, _)| earlier == key)).map(|(_, key)| key)
+        let keys = self.0.iter().map(|(key, _)| key.as_str()).filter(|key| *key != "resource");
+        let keys = keys.collect::<Vec<_>>();
+        keys.iter().enumerate().find(|(i, key)| keys[..*i].contains(key)).map(|(_, key)| *key)
     }
 }
 
@@ -53,5 +59,12 @@ mod tests {
         let parameters = Parameters::parse(b"a=&b=1&c=2&b=3");
         assert_eq!(parameters.get("a"), None);
         assert_eq!(parameters.repeated(), Some("b"));
+    }
+
+    #[test]
+    fn resources_may_be_several() {
+        let parameters = Parameters::parse(b"resource=a&resource=b");
+        assert_eq!((parameters.repeated(), parameters.has_several_resources()), (None, true));
+        assert!(!Parameters::parse(b"resource=a&resource=").has_several_resources());
     }
 }

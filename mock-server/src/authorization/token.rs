@@ -109,11 +109,15 @@ fn judge_code(code: &Code, form: &Parameters) -> Result<(), Refusal> {
     if !pkce::is_verified(verifier, &code.challenge) {
         return Err(refusal("invalid_grant", "code_verifier does not belong to code_challenge"));
     }
-    judge_resource(code.grant.resource.as_deref(), form.get("resource"))
+    judge_resource(code.grant.resource.as_deref(), form)
 }
 
 /// RFC 8707 §2.2: the resource of the authorization, no other and not none.
-fn judge_resource(granted: Option<&str>, asked: Option<&str>) -> Result<(), Refusal> {
+fn judge_resource(granted: Option<&str>, form: &Parameters) -> Result<(), Refusal> {
+    let asked = form.get("resource");
+    if form.has_several_resources() {
+        return Err(refusal("invalid_target", "a token is for one resource"));
+    }
     if granted == asked {
         return Ok(());
     }
@@ -126,7 +130,7 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
     let text = form.get("refresh_token").ok_or_else(|| refusal("invalid_request", "refresh_token is missing"))?;
     let grace = state.settings.refresh_grace;
     if let Some((family, answer)) = records.given_again(text, &client.id, grace) {
-        judge_resource(family.grant.resource.as_deref(), form.get("resource"))?;
+        judge_resource(family.grant.resource.as_deref(), form)?;
         return Ok(answer.clone());
     }
     let found = records.refreshable(text, &client.id).map_err(|fault| match fault {
@@ -138,7 +142,7 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
     });
     let (id, family) = found?;
     let grant = family.grant;
-    judge_resource(grant.resource.as_deref(), form.get("resource"))?;
+    judge_resource(grant.resource.as_deref(), form)?;
     let scope = match form.get("scope") {
         None => grant.scope.clone(),
         Some(asked) => Scope::parse(asked)
