@@ -120,6 +120,17 @@ faults! {
     Delete405, "delete-405", "a session cannot be ended: DELETE is answered 405";
     EndpointElsewhere, "endpoint-elsewhere", "the endpoint of the HTTP+SSE transport is on another origin";
     EndpointLate, "endpoint-late" = Takes::Milliseconds { default: 500 }, "the endpoint of the HTTP+SSE transport comes so late";
+    MetadataStatus, "metadata-status" = Takes::Number { of: "STATUS", default: 500 }, "authorization server metadata, of either kind, is answered with this status and no document";
+    ResourceMetadataStatus, "resource-metadata-status" = Takes::Number { of: "STATUS", default: 500 }, "resource metadata is answered with this status and no document";
+    EndpointsElsewhere, "endpoints-elsewhere", "the authorization server metadata names token and registration endpoints on another origin";
+    Padding, "padding" = Takes::Number { of: "BYTES", default: 1_000_000 }, "authorization server metadata and token answers have a member of this many bytes more";
+    WrongState, "wrong-state", "the authorization response comes with another state";
+    NoState, "no-state", "the authorization response lacks the state";
+    GrantedScope, "granted-scope" = Takes::Text { of: "SCOPE", default: "offline_access" }, "whatever scope is asked for, this one is granted";
+    RegistrationError, "registration-error" = Takes::Text { of: "CODE", default: "invalid_client_metadata" }, "registration is refused with this error code";
+    RefreshError, "refresh-error" = Takes::Text { of: "CODE", default: "invalid_grant" }, "the token endpoint answers this error code to every refresh, and does not act";
+    TokenStatus, "token-status" = Takes::Number { of: "STATUS", default: 429 }, "the token endpoint answers this status without a document, and does not act";
+    TokenRedirect, "token-redirect", "the token endpoint redirects (307) to another origin";
 }
 
 impl Fault {

@@ -9,6 +9,7 @@ mod client;
 mod cookies;
 mod every_fault;
 mod faults;
+mod faults_of_authorization;
 mod http_sse;
 mod introspection;
 mod issuer;

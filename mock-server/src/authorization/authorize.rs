@@ -92,8 +92,10 @@ pub(crate) fn response(
             vec![("error", code.to_owned()), ("error_description", state.words(&description))]
         }
     };
-    if let Some(value) = client_state {
-        answer.push(("state", value.to_owned()));
+    match client_state {
+        Some(_) if state.has(Fault::WrongState) => answer.push(("state", "another-state".to_owned())),
+        Some(value) if !state.has(Fault::NoState) => answer.push(("state", value.to_owned())),
+        _ => {}
     }
     if state.has(Fault::WrongIss) {
         answer.push(("iss", ELSEWHERE.to_owned()));
@@ -118,7 +120,7 @@ pub(crate) fn issue_code(
         grant: Grant {
             client_id: request.client_id,
             account,
-            scope: request.scope,
+            scope: state.fault_text(Fault::GrantedScope).and_then(|s| Scope::parse(&s)).unwrap_or(request.scope),
             resource: request.resource,
             at: now,
             nonce: request.nonce,

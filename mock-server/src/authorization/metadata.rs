@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::faults::Fault;
+use crate::faults::{self, Fault};
 use crate::settings::{AuthMethod, Layout};
 use crate::state::{ServerState, Shared};
 
@@ -105,6 +105,12 @@ fn server_document(state: &ServerState) -> Value {
         document["introspection_endpoint"] = json!(format!("{issuer}/introspect"));
         document["introspection_endpoint_auth_methods_supported"] = json!(proofs);
     }
+    if state.has(Fault::EndpointsElsewhere) {
+        for (name, path) in [("token_endpoint", "token"), ("registration_endpoint", "register")] {
+            document[name] = json!(format!("{ELSEWHERE}/{path}"));
+        }
+    }
+    faults::body::pad(state, &mut document);
     if !state.has(Fault::NoPkce) {
         document["code_challenge_methods_supported"] = json!(["S256"]);
     }

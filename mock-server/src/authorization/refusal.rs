@@ -1,6 +1,8 @@
 //! A refusal of the token or the revocation endpoint (RFC 6749 §5.2, RFC 7009 §2.2.1) and its response.
 //! It judges nothing: the rules stand in `token.rs`, `revocation.rs` and `client_authentication.rs`.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -14,18 +16,18 @@ use crate::state::ServerState;
 /// Why a request gets an error document.
 pub(crate) struct Refusal {
     status: StatusCode,
-    code: &'static str,
+    code: Cow<'static, str>,
     description: String,
 }
 
 /// A refusal with status 400.
-pub(crate) fn refusal(code: &'static str, description: impl Into<String>) -> Refusal {
-    Refusal { status: StatusCode::BAD_REQUEST, code, description: description.into() }
+pub(crate) fn refusal(code: impl Into<Cow<'static, str>>, description: impl Into<String>) -> Refusal {
+    Refusal { status: StatusCode::BAD_REQUEST, code: code.into(), description: description.into() }
 }
 
 /// Our own failure.
 pub(crate) fn server_error(error: impl ToString) -> Refusal {
-    Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, code: "server_error", description: error.to_string() }
+    Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, code: "server_error".into(), description: error.to_string() }
 }
 
 /// RFC 6749 §5.2: 401 is due to a client that used the header.
@@ -38,14 +40,14 @@ pub(crate) fn unauthenticated(state: &ServerState, fault: AuthenticationFault, h
     }
     let by_header = headers.contains_key(AUTHORIZATION);
     let status = if by_header { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
-    Refusal { status, code: "invalid_client", description: fault.to_string() }
+    Refusal { status, code: "invalid_client".into(), description: fault.to_string() }
 }
 
 impl Refusal {
     /// A public client where a client must prove itself.
     pub(crate) fn public_client() -> Self {
         let description = "a client must prove itself here, and this one has no secret".to_owned();
-        Refusal { status: StatusCode::UNAUTHORIZED, code: "invalid_client", description }
+        Refusal { status: StatusCode::UNAUTHORIZED, code: "invalid_client".into(), description }
     }
 
     pub(crate) fn response(&self, state: &ServerState) -> Response {

@@ -21,8 +21,8 @@ use crate::authorization::pkce;
 use crate::authorization::records::{Client, Code, CodeUse, FamilyId, Grant, Records, RefreshFault};
 use crate::authorization::refusal::{Refusal, refusal, server_error, unauthenticated};
 use crate::authorization::scope::Scope;
-use crate::faults::Fault;
 use crate::faults::answer::NoAnswer;
+use crate::faults::{self, Fault};
 use crate::random;
 use crate::state::{ServerState, Shared};
 
@@ -55,6 +55,11 @@ fn granted(state: &ServerState, headers: &HeaderMap, form: &Parameters) -> Resul
     // One lock for the whole request: two that present the same code or token must not both win.
     let mut records = state.records();
     let client = authenticated(&records, headers, form).map_err(|fault| unauthenticated(state, fault, headers))?;
+    if let Some(code) =
+        state.fault_text(Fault::RefreshError).filter(|_| form.get("grant_type") == Some("refresh_token"))
+    {
+        return Err(refusal(code, "refused on purpose"));
+    }
     match form.get("grant_type") {
         Some("refresh_token") if state.has(Fault::UnauthorizedClient) => {
             Err(refusal("unauthorized_client", "the client may not refresh"))
@@ -219,6 +224,7 @@ fn spoil(state: &ServerState, document: &mut Value) {
     if let Some(seconds) = state.fault_number(Fault::ExpiresIn) {
         document["expires_in"] = json!(seconds);
     }
+    faults::body::pad(state, document);
     for (fault, name) in [(Fault::NoExpiresIn, "expires_in"), (Fault::NoScope, "scope")] {
         if let Some(members) = document.as_object_mut().filter(|_| state.has(fault)) {
             members.remove(name);

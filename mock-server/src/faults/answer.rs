@@ -25,18 +25,44 @@ pub(crate) async fn instead(state: &ServerState, endpoint: Endpoint) -> Option<R
     if let Some(time) = state.fault_number(Fault::Slow) {
         tokio::time::sleep(Duration::from_millis(time)).await;
     }
-    if let Some(code) = state.fault_text(Fault::TokenError).filter(|_| endpoint == Endpoint::Token) {
-        let body = json!({ "error": code, "error_description": state.words("refused on purpose") });
-        return Some((StatusCode::BAD_REQUEST, Json(body)).into_response());
+    let refused = match endpoint {
+        Endpoint::Token => state.fault_text(Fault::TokenError).map(|code| refusal(state, &code)),
+        Endpoint::Registration => state.fault_text(Fault::RegistrationError).map(|code| refusal(state, &code)),
+        _ => None,
+    };
+    match refused.or_else(|| by_status(state, endpoint)) {
+        Some(answer) => Some(answer),
+        None => by_name(state, endpoint).await,
     }
+}
+
+/// An OAuth error with this code.
+fn refusal(state: &ServerState, code: &str) -> Response {
+    let body = json!({ "error": code, "error_description": state.words("refused on purpose") });
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+}
+
+fn by_status(state: &ServerState, endpoint: Endpoint) -> Option<Response> {
+    let fault = match endpoint {
+        Endpoint::ServerMetadata | Endpoint::OpenidConfiguration => Fault::MetadataStatus,
+        Endpoint::ResourceMetadata => Fault::ResourceMetadataStatus,
+        Endpoint::Token => Fault::TokenStatus,
+        _ => return None,
+    };
+    let status = u16::try_from(state.fault_number(fault)?).ok().and_then(|number| StatusCode::from_u16(number).ok());
+    Some(text(state, status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)))
+}
+
+async fn by_name(state: &ServerState, endpoint: Endpoint) -> Option<Response> {
     match endpoint {
         Endpoint::Mcp if state.has(Fault::HtmlMcp) => Some(page(state, StatusCode::OK)),
         Endpoint::Mcp if state.has(Fault::HtmlError) => Some(page(state, StatusCode::INTERNAL_SERVER_ERROR)),
         Endpoint::Mcp if state.has(Fault::Mcp503) => Some(text(state, StatusCode::SERVICE_UNAVAILABLE)),
-        Endpoint::Mcp if state.has(Fault::RedirectMcp) => Some(redirect(state)),
+        Endpoint::Mcp if state.has(Fault::RedirectMcp) => Some(redirect(&state.mcp_url)),
         Endpoint::Mcp if state.has(Fault::Empty200) => Some(empty()),
         Endpoint::Token if state.has(Fault::TokenEndpointHangs) => std::future::pending().await,
         Endpoint::Token if state.has(Fault::TokenEndpointDown) => Some(text(state, StatusCode::SERVICE_UNAVAILABLE)),
+        Endpoint::Token if state.has(Fault::TokenRedirect) => Some(redirect(&format!("{}/token", state.issuer))),
         Endpoint::Token if state.has(Fault::TokenHtml) => Some(page(state, StatusCode::OK)),
         _ => None,
     }
@@ -51,8 +77,8 @@ fn text(state: &ServerState, status: StatusCode) -> Response {
 }
 
 /// The other origin is the same server by another name, so that the log shows who follows.
-fn redirect(state: &ServerState) -> Response {
-    let elsewhere = Url::parse(&state.mcp_url).ok().and_then(|mut url| {
+fn redirect(url: &str) -> Response {
+    let elsewhere = Url::parse(url).ok().and_then(|mut url| {
         url.set_host(Some("localhost")).ok()?;
         Some(url.to_string())
     });

@@ -11,9 +11,14 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TY
 use http::{HeaderMap, HeaderValue};
 use hyper::body::Frame;
 
+use serde_json::Value;
+
 use crate::faults::Fault;
 use crate::faults::codings::{Coded, Coding};
 use crate::state::ServerState;
+
+/// The longest padding, in bytes: more would be our own undoing.
+const MOST_PADDING: usize = 256 * 1024 * 1024;
 
 /// The response with its body spelled as the faults of the moment want it.
 pub(crate) async fn altered(state: &ServerState, request: &HeaderMap, response: Response) -> Response {
@@ -35,6 +40,14 @@ pub(crate) async fn altered(state: &ServerState, request: &HeaderMap, response: 
         response = with_body(response, |inner| Body::new(Drip { inner, rest: Bytes::new(), pause: false }));
     }
     response
+}
+
+/// A JSON object with a member more, as long as its fault wants it.
+pub(crate) fn pad(state: &ServerState, document: &mut Value) {
+    let length = state.fault_number(Fault::Padding).and_then(|length| usize::try_from(length).ok());
+    if let Some(length) = length {
+        document["padding"] = "x".repeat(length.min(MOST_PADDING)).into();
+    }
 }
 
 /// JSON over several lines, each value as it was spelled.
