@@ -3,6 +3,7 @@
 //! options is `cli/options.rs`, the file is read in `cli/file.rs`; a server is started elsewhere, by `main.rs`.
 
 mod file;
+mod help;
 mod options;
 pub(crate) mod tls;
 mod transport;
@@ -15,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use mcp_mock_server::{Approval, McpSettings, Settings};
 use serde_json::Value;
 
@@ -49,7 +50,9 @@ pub(crate) enum SettingsFault {
 
 /// What the command line, the environment and the file want; a command line that says nothing ends the process here.
 pub(crate) fn wish() -> Result<Wish, SettingsFault> {
-    let typed = Options::parse();
+    let matches = help::arranged(Options::command()).get_matches();
+    // The matches are of the very command that the options describe.
+    let typed = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if typed.list_faults == Some(true) {
         return Ok(Wish::ListFaults);
     }
