@@ -1,6 +1,6 @@
 //! TLS: the throw-away certificate and a given one, HTTP/2 by ALPN, and clients that must show a certificate.
 
-use mcp_mock_server::{MockServer, StartError, ThrowAwayCa, TlsFault};
+use mcp_mock_server::{Fault, MockServer, StartError, ThrowAwayCa, TlsFault};
 use reqwest::{Certificate, Identity, StatusCode, Version, redirect};
 use serde_json::Value;
 
@@ -49,6 +49,17 @@ async fn the_whole_walk_goes_over_http2_and_over_http1() {
         assert_eq!(document["issuer"], server.issuer());
         assert!(document["token_endpoint"].as_str().unwrap().starts_with("https://"));
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_ends_the_stream_and_no_other() {
+    let server = MockServer::builder().tls().start().await.unwrap();
+    let client = signed_in(&server, trusting(server.ca_pem().unwrap(), None, false)).await;
+    server.set_fault(Some(Fault::LostTokenAnswer));
+    let form = [("grant_type", "refresh_token"), ("client_id", &client.id), ("resource", &client.mcp_url)];
+    let token = [("refresh_token", client.refresh_token.as_deref().unwrap())];
+    assert!(client.token(&[&form[..], &token].concat()).send().await.is_err());
+    assert!(client.call("echo", &Value::Null).await["error"].is_null());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use mcp_mock_server::MockServer;
+use mcp_mock_server::{Fault, MockServer};
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
@@ -381,5 +381,17 @@ mod refresh_without_rotation {
         assert_eq!(server.families_revoked(), 0);
         server.revoke_refresh_tokens();
         assert_refused(client.refresh(&token, &[]).await, "invalid_grant", "revoked").await;
+    }
+
+    #[tokio::test]
+    async fn an_expired_access_token_can_still_take_it_along() {
+        let builder = MockServer::builder().rotate_refresh_tokens(false).fault(Fault::ExpiredTokenKillsRefresh);
+        let server = builder.start().await.unwrap();
+        let mut client = Client::signed_in(&server).await;
+        let token = client.refresh_token.clone().unwrap();
+        client.refreshed().await;
+        server.expire_access_tokens();
+        client.send(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await;
+        assert_refused(client.refresh(&token, &[]).await, "invalid_grant", "killed").await;
     }
 }

@@ -99,7 +99,7 @@ fn redeem_code(
     if let Some(code) = records.code(text) {
         code.use_ = CodeUse::Redeemed(family);
     }
-    issue(state, records, client, &Issue { family, scope: &code.grant.scope, grant: &code.grant, refreshed: false })
+    issue(state, records, client, &Issue { family, scope: &code.grant.scope, grant: &code.grant, presented: None })
 }
 
 fn judge_code(code: &Code, form: &Parameters) -> Result<(), Refusal> {
@@ -154,7 +154,8 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
             .filter(|asked| asked.is_within(&grant.scope))
             .ok_or_else(|| refusal("invalid_scope", format!("the granted scope is: {}", grant.scope)))?,
     };
-    let answer = issue(state, records, client, &Issue { family: id, scope: &scope, grant: &grant, refreshed: true })?;
+    let answer =
+        issue(state, records, client, &Issue { family: id, scope: &scope, grant: &grant, presented: Some(text) })?;
     if !state.settings.rotate_refresh_tokens {
         return Ok(answer);
     }
@@ -168,13 +169,13 @@ struct Issue<'a> {
     /// The scope asked for, within the grant's.
     scope: &'a Scope,
     grant: &'a Grant,
-    /// Whether a refresh token was there before.
-    refreshed: bool,
+    /// The refresh token that is to be refreshed with.
+    presented: Option<&'a str>,
 }
 
 /// RFC 6749 §5.1.
 fn issue(state: &ServerState, records: &mut Records, client: &Client, issue: &Issue<'_>) -> Result<Value, Refusal> {
-    let Issue { family, scope, grant, refreshed } = *issue;
+    let Issue { family, scope, grant, presented } = *issue;
     let lifetime = state.settings.access_token_lifetime;
     let now = SystemTime::now();
     let jti = random::token().map_err(server_error)?;
@@ -199,11 +200,13 @@ fn issue(state: &ServerState, records: &mut Records, client: &Client, issue: &Is
         "scope": scope.to_string(),
     });
     // Once: the grant is the same ever after (OpenID Connect Core §12.2 leaves it out of a refresh).
-    if !refreshed && let Some(token) = id_token::issued(state, grant, &access_token).map_err(server_error)? {
+    if presented.is_none()
+        && let Some(token) = id_token::issued(state, grant, &access_token).map_err(server_error)?
+    {
         document["id_token"] = json!(token);
     }
-    let mut beside = None;
-    if client.may_use("refresh_token") && (!refreshed || state.settings.rotate_refresh_tokens) {
+    let mut beside = presented.map(str::to_owned);
+    if client.may_use("refresh_token") && (presented.is_none() || state.settings.rotate_refresh_tokens) {
         let refresh_token = random::token().map_err(server_error)?;
         state.remember_secret(&refresh_token);
         records.add_refresh_token(refresh_token.clone(), family, state.settings.refresh_token_lifetime);
