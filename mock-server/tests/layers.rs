@@ -81,6 +81,15 @@ mod cors {
     }
 
     #[tokio::test]
+    async fn a_page_can_read_what_the_layers_answer_too() {
+        let settings = Settings { body_limit: 10, ..Settings::default() };
+        let server = MockServer::builder().settings(settings).start().await.unwrap();
+        let request = http().post(format!("{}/register", server.issuer())).header("origin", PAGE);
+        let response = request.body(registration("none").to_string()).send().await.unwrap();
+        assert_eq!((response.status(), allowed(&response)), (StatusCode::PAYLOAD_TOO_LARGE, Some(PAGE)));
+    }
+
+    #[tokio::test]
     async fn a_page_can_read_the_session_and_the_challenge_whatever_is_wrong() {
         let server = MockServer::builder().allowed_origin(PAGE).fault(Fault::HtmlError).start().await.unwrap();
         let response = Client::new(&server).post("{}").header("origin", PAGE).send().await.unwrap();

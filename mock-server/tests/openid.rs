@@ -1,4 +1,4 @@
-//! `OpenID` Connect, as far as a client of an authorization server may ask for it: the ID token.
+//! OpenID Connect, as far as a client of an authorization server may ask for it: the ID token.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;

@@ -68,7 +68,7 @@ pub(crate) async fn authorize(State(state): State<Shared>, RawQuery(query): RawQ
     response(&state, StatusCode::FOUND, redirect_uri, parameters.get("state"), answer)
 }
 
-/// Whether no page may be shown (`OpenID` Connect Core §3.1.2.1).
+/// Whether no page may be shown (OpenID Connect Core §3.1.2.1).
 fn is_silent(request: &AuthorizationRequest, parameters: &Parameters) -> bool {
     request.scope.contains(OPENID_SCOPE) && parameters.get("prompt") == Some("none")
 }

@@ -1,4 +1,4 @@
-//! ID tokens (`OpenID` Connect Core §2, §3.1.3.6): who signed in, for the client and nobody else. Issued with the first
+//! ID tokens (OpenID Connect Core §2, §3.1.3.6): who signed in, for the client and nobody else. Issued with the first
 //! access token of a grant that has the scope `openid`.
 
 use std::time::SystemTime;
@@ -53,7 +53,7 @@ pub(crate) fn issued(state: &ServerState, grant: &Grant, access_token: &str) -> 
     Ok(Some(token))
 }
 
-/// The left half of the hash of a token (`OpenID` Connect Core §3.1.3.6).
+/// The left half of the hash of a token (OpenID Connect Core §3.1.3.6).
 fn half_hash(token: &str) -> String {
     let hash = digest(&SHA256, token.as_bytes());
     URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])

@@ -44,7 +44,7 @@ pub(crate) async fn authorization_server(State(state): State<Shared>) -> Respons
     Json(server_document(&state)).into_response()
 }
 
-/// `GET {issuer}/.well-known/openid-configuration` (`OpenID` Connect Discovery §4).
+/// `GET {issuer}/.well-known/openid-configuration` (OpenID Connect Discovery §4).
 pub(crate) async fn openid_configuration(State(state): State<Shared>) -> Response {
     if !state.settings.protected || !state.settings.openid_configuration {
         return StatusCode::NOT_FOUND.into_response();

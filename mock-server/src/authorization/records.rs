@@ -53,7 +53,7 @@ pub(crate) struct Grant {
     pub(crate) resource: Option<String>,
     /// When they did.
     pub(crate) at: SystemTime,
-    /// What the client wants to find in the ID token (`OpenID` Connect Core §3.1.2.1).
+    /// What the client wants to find in the ID token (OpenID Connect Core §3.1.2.1).
     pub(crate) nonce: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use crate::state::Shared;
 
 /// Where RFC 8414 metadata stands, before the path of the issuer.
 pub(crate) const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
-/// Where an `OpenID` configuration stands: before the path of the issuer, or behind it.
+/// Where an OpenID configuration stands: before the path of the issuer, or behind it.
 pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 
 /// The authorization server of an issuer with this path (empty, or with a slash in front and none at its end).
