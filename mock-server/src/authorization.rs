@@ -7,7 +7,6 @@ pub(crate) mod client_authentication;
 pub(crate) mod client_management;
 pub(crate) mod client_metadata;
 pub(crate) mod client_metadata_document;
-#[expect(dead_code, reason = "the page that uses it is not there yet")]
 pub(crate) mod consent;
 pub(crate) mod id_token;
 pub(crate) mod introspection;

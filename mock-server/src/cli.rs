@@ -123,8 +123,8 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
         tool_scopes: plain(options.tool_scope).into_iter().map(|pair| (pair.tool, pair.scope)).collect(),
         body_limit: options.body_limit.unwrap_or(default.body_limit),
         mcp,
-        // Nobody asks the binary for its log.
-        log_limit: Some(0),
+        // As many as the start page shows.
+        log_limit: Some(100),
         ..timing
     })
 }

@@ -2,7 +2,7 @@
 //! It never judges a request. `router.rs` writes it, tests read it through [`crate::MockServer`].
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::watch;
@@ -10,6 +10,9 @@ use tokio::sync::watch;
 use crate::authorization::routes;
 use crate::faults;
 use crate::mcp::{http_sse, outages};
+
+/// How many bytes of a body a log with a limit keeps.
+const BODY_KEPT: usize = 64 * 1024;
 
 /// Which part of the server a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,12 +98,16 @@ pub struct Seen {
     pub path_and_query: String,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its whole body.
+    /// Its body: all of it, or its first 64 KiB if the log has a limit.
     pub body: Vec<u8>,
+    /// When it arrived.
+    pub at: SystemTime,
     /// The response's status; 0 until the head of the response is ready, and for ever if none is sent.
     pub status: u16,
     /// The response's headers; empty as long as the status is 0.
     pub response_headers: HeaderMap,
+    /// Why it was refused, in the server's own words; `None` if it was not.
+    pub refusal: Option<String>,
     /// The decoded parameters: those of the query, then those of a form-encoded body.
     pub form: Vec<(String, String)>,
 }
@@ -154,7 +161,10 @@ impl Log {
     }
 
     /// Adds a request; the answer names it for [`Log::answered`].
-    pub(crate) fn arrived(&self, request: Seen) -> usize {
+    pub(crate) fn arrived(&self, mut request: Seen) -> usize {
+        if self.limit < usize::MAX {
+            request.body.truncate(BODY_KEPT);
+        }
         let mut number = 0;
         self.entries.send_modify(|entries| {
             number = entries.dropped + entries.kept.len();
@@ -167,13 +177,14 @@ impl Log {
         number
     }
 
-    /// Notes the head of the response to a request, if that is still kept.
-    pub(crate) fn answered(&self, number: usize, status: StatusCode, headers: &HeaderMap) {
+    /// Notes the head of the response to a request and why it was refused, if that is still kept.
+    pub(crate) fn answered(&self, number: usize, status: StatusCode, headers: &HeaderMap, refusal: Option<String>) {
         self.entries.send_modify(|entries| {
             let index = number.checked_sub(entries.dropped);
             if let Some(request) = index.and_then(|index| entries.kept.get_mut(index)) {
                 request.status = status.as_u16();
                 request.response_headers = headers.clone();
+                request.refusal = refusal;
             }
         });
     }

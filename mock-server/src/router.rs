@@ -6,6 +6,7 @@ mod compression;
 mod cors;
 
 use std::any::Any;
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -31,16 +32,19 @@ use crate::log::{Endpoint, Seen};
 use crate::mcp::session::SESSION_HEADER;
 use crate::mcp::tools::asking;
 use crate::mcp::{endpoint, http_sse, outages};
+use crate::pages;
 use crate::random;
+use crate::refused;
 use crate::state::Shared;
 
 /// The service of each port: that of the MCP server, and that of the authorization server if it has one of its own.
 pub(crate) fn services(state: &Shared) -> (Router, Option<Router>) {
     let authorization = routes::routes(&state.settings.issuer_path);
     if state.settings.separate_authorization_server.is_none() {
-        return (layered(state.clone(), resource().merge(authorization)), None);
+        return (layered(state.clone(), resource().merge(authorization), pages::routes()), None);
     }
-    (layered(state.clone(), resource()), Some(layered(state.clone(), authorization)))
+    let of_resource = layered(state.clone(), resource(), pages::routes());
+    (of_resource, Some(layered(state.clone(), authorization, pages::assets())))
 }
 
 /// The MCP server and what belongs to it.
@@ -54,8 +58,9 @@ fn resource() -> Router<Shared> {
         .route(http_sse::PATH, any(http_sse::messages))
 }
 
-/// Routes within the layers that are around all of them.
-fn layered(state: Shared, routes: Router<Shared>) -> Router {
+/// Routes within the layers that are around all of them, and beside them the pages: no fault strikes those, and looking
+/// at the log does not fill it.
+fn layered(state: Shared, routes: Router<Shared>, pages: Router<Shared>) -> Router {
     let sensitive = [AUTHORIZATION, COOKIE, HeaderName::from_static(SESSION_HEADER)];
     // A redirect to a client holds its code.
     let sensitive_in_answers = [WWW_AUTHENTICATE, LOCATION, SET_COOKIE, HeaderName::from_static(SESSION_HEADER)];
@@ -63,6 +68,7 @@ fn layered(state: Shared, routes: Router<Shared>) -> Router {
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(from_fn_with_state(state.clone(), observe))
         .layer(compression::layer())
+        .merge(pages)
         .layer(RequestBodyLimitLayer::new(state.settings.body_limit))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, state.settings.request_timeout))
         .layer(CatchPanicLayer::custom(panicked))
@@ -87,8 +93,10 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
         path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         headers: parts.headers.clone(),
         body: body.to_vec(),
+        at: SystemTime::now(),
         status: 0,
         response_headers: HeaderMap::new(),
+        refusal: None,
         form: parameters(parts.uri.query(), parts.headers.get(CONTENT_TYPE), &body),
     };
     for name in ["state", "code_verifier"] {
@@ -101,8 +109,8 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
     let secrets = faults::echo::secrets(&state, &seen);
     let index = state.log.arrived(seen);
     if endpoint == Endpoint::Admin {
-        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-        state.log.answered(index, response.status(), response.headers());
+        let (response, refusal) = refused::reason(next.run(Request::from_parts(parts, Body::from(body))).await).await;
+        state.log.answered(index, response.status(), response.headers(), refusal);
         return response;
     }
     let response = match faults::answer::instead(&state, endpoint).await {
@@ -112,6 +120,7 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
     if endpoint == Endpoint::Mcp {
         state.count(|counts| counts.mcp_answered(response.status()));
     }
+    let (response, refusal) = refused::reason(response).await;
     let response = match secrets {
         Some(secrets) => faults::echo::added(&secrets, response).await,
         None => response,
@@ -121,7 +130,7 @@ async fn observe(State(state): State<Shared>, request: Request, next: Next) -> R
         response.extensions_mut().insert(compression::AsItIs);
     }
     if response.extensions().get::<NoAnswer>().is_none() {
-        state.log.answered(index, response.status(), response.headers());
+        state.log.answered(index, response.status(), response.headers(), refusal);
     }
     response
 }
@@ -179,7 +188,7 @@ mod tests {
                 }
             }),
         );
-        let service = TowerToHyperService::new(layered(state.into(), routes));
+        let service = TowerToHyperService::new(layered(state.into(), routes, Router::new()));
         for (path, status) in [("/panic", StatusCode::INTERNAL_SERVER_ERROR), ("/else", StatusCode::NOT_FOUND)] {
             let request = Request::get(path).body(Body::empty()).unwrap();
             assert_eq!(service.call(request).await.unwrap().status(), status);

@@ -5,7 +5,7 @@
 use std::time::SystemTime;
 
 use axum::extract::{RawQuery, State};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use url::form_urlencoded;
@@ -18,6 +18,7 @@ use crate::authorization::records::{Code, CodeUse, Grant};
 use crate::authorization::redirect_uri;
 use crate::authorization::scope::Scope;
 use crate::faults::Fault;
+use crate::pages::layout;
 use crate::random;
 use crate::settings::{Account, Approval, Layout, MCP_SCOPE, OPENID_SCOPE};
 use crate::state::{ServerState, Shared};
@@ -215,11 +216,7 @@ fn judged_scope(state: &ServerState, scope: Option<&str>) -> Result<Scope, Refus
 }
 
 fn page(state: &ServerState, reason: &str) -> Response {
-    let page = format!(
-        "<!DOCTYPE html>\n<html><head><title>Refused</title></head><body><h1>This request was refused</h1><p>{}</p></body></html>\n",
-        state.words(reason)
-    );
-    (StatusCode::BAD_REQUEST, [(CACHE_CONTROL, "no-store")], Html(page)).into_response()
+    layout::refusal(StatusCode::BAD_REQUEST, "This request was refused", &state.words(reason))
 }
 
 fn redirect(status: StatusCode, url: String) -> Response {

@@ -1,15 +1,14 @@
 //! Requests that wait for a person (`Approval::Ask`): each was judged right already and is parked under an unguessable id,
 //! which one decision uses up. The page itself is elsewhere; it shows [`pending`] and hands the answer to [`decide`].
-//! A decision must be a POST with the id, from a page of our own origin ([`judge_origin`]), which nobody may frame
-//! ([`page_headers`]).
+//! A decision must be a POST with the id, from a page of our own origin ([`judge_origin`]).
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, X_FRAME_OPTIONS};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::header::ORIGIN;
+use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use crate::authorization::authorize::{self, AuthorizationRequest};
@@ -119,20 +118,6 @@ pub(crate) fn judge_origin(state: &ServerState, headers: &HeaderMap) -> Result<(
     let own = Url::parse(&state.issuer).map(|url| url.origin().ascii_serialization());
     let sent = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
     if own.is_ok_and(|own| sent == Some(&own)) { Ok(()) } else { Err(ConsentFault::ForeignPage) }
-}
-
-/// What every answer of the page carries. `no-referrer` would make browsers send `Origin: null` with the decision; a
-/// `form-action` would keep them from following the redirect to the client.
-pub(crate) fn page_headers() -> [(HeaderName, &'static str); 4] {
-    [
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
-        ),
-        (X_FRAME_OPTIONS, "DENY"),
-        (REFERRER_POLICY, "same-origin"),
-        (CACHE_CONTROL, "no-store"),
-    ]
 }
 
 fn waiting(state: &ServerState, id: &str) -> Option<AuthorizationRequest> {

@@ -2,7 +2,11 @@
 //! authorization; it ends as a whole when a code or an old refresh token turns up twice (RFC 9700 §4.14.2).
 //! In memory only, and no request is judged here: rules that compare requests are in `token.rs`.
 
-use std::collections::{BTreeSet, HashMap};
+mod overview;
+
+pub(crate) use overview::{LiveGrant, LiveToken};
+
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -161,25 +165,6 @@ impl Records {
 
     pub(crate) fn code(&mut self, text: &str) -> Option<&mut Code> {
         self.codes.get_mut(text)
-    }
-
-    /// Every client, in no order.
-    #[expect(dead_code, reason = "the page that shows them is not there yet")]
-    pub(crate) fn clients(&self) -> impl Iterator<Item = &Client> {
-        self.clients.values()
-    }
-
-    /// The grants that still hold: a token of theirs may be used or refreshed, and none was revoked with all the others.
-    #[expect(dead_code, reason = "the page that shows them is not there yet")]
-    pub(crate) fn live_grants(&self) -> impl Iterator<Item = &Grant> {
-        let now = SystemTime::now();
-        let live_access = |token: &&AccessToken| token.ended.is_none() && token.expires_at > now;
-        let live_refresh = |token: &&RefreshToken| !token.spent && !token.revoked && token.expires_at > now;
-        let access = self.access.values().filter(live_access).map(|token| token.family.0);
-        let refresh = self.refresh.values().filter(live_refresh).map(|token| token.family.0);
-        let live = access.chain(refresh).collect::<BTreeSet<_>>();
-        let families = live.into_iter().filter_map(|index| self.families.get(index));
-        families.filter(|family| !family.revoked).map(|family| &family.grant)
     }
 
     pub(crate) fn start_family(&mut self, grant: Grant) -> FamilyId {

@@ -4,7 +4,10 @@
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::authorization::{authorize, client_management, introspection, metadata, registration, revocation, token};
+use crate::authorization::{
+    authorize, client_management, consent, introspection, metadata, registration, revocation, token,
+};
+use crate::pages;
 use crate::state::Shared;
 
 /// Where RFC 8414 metadata stands, before the path of the issuer.
@@ -22,6 +25,7 @@ pub(crate) fn routes(issuer_path: &str) -> Router<Shared> {
             get(client_management::read).put(client_management::update).delete(client_management::delete),
         )
         .route("/authorize", get(authorize::authorize))
+        .route(consent::PATH, get(pages::consent::shown).post(pages::consent::decided))
         .route("/token", post(token::token))
         .route("/revoke", post(revocation::revoke))
         .route("/introspect", post(introspection::introspect))
