@@ -2,7 +2,9 @@
 //! They read the state and change nothing of it, but for the consent page, which hands on what a person decides.
 //! Start with `markup.rs` (how text becomes HTML) and `layout.rs` (what all have in common).
 
+mod api;
 pub(crate) mod consent;
+mod docs;
 pub(crate) mod layout;
 pub(crate) mod markup;
 mod moments;
@@ -21,6 +23,8 @@ pub(crate) fn routes() -> Router<Shared> {
     assets()
         .route("/", get(start::start))
         .route("/health", get(start::health))
+        .route("/openapi.json", get(api::openapi))
+        .route("/docs", get(docs::docs))
         .route("/try", get(try_it::page))
         .route("/try/callback", get(try_it::page))
         .route("/try/app.js", get(try_it::script))

@@ -19,6 +19,7 @@ mod management;
 mod odd_answers;
 mod openid;
 mod outages;
+mod pages;
 mod primitives;
 mod recovery;
 mod registration;

@@ -11,7 +11,7 @@ use crate::pages::markup::{Markup, markup};
 use crate::refused::Refused;
 
 /// The pages that the navigation names.
-const PAGES: [(&str, &str); 2] = [("/", "Overview"), ("/try", "Try it")];
+const PAGES: [(&str, &str); 3] = [("/", "Overview"), ("/try", "Try it"), ("/docs", "Endpoints")];
 
 /// What a page may do besides showing itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
