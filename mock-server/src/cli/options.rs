@@ -168,6 +168,10 @@ options! {
         #[arg(long, env = "MCP_MOCK_RESUMABLE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
             default_missing_value = "true")]
         resumable: [Option<bool>];
+        /// Show the tools, resources and prompts that the official conformance suite looks for, instead of our own
+        #[arg(long, env = "MCP_MOCK_CONFORMANCE_FIXTURES", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        conformance_fixtures: [Option<bool>];
         /// What resumable streams say of the time to wait before a reconnect; 0: nothing [default: 100]
         #[arg(long, env = "MCP_MOCK_SSE_RETRY", value_name = "MILLISECONDS")]
         sse_retry: [Option<u64>];

@@ -58,6 +58,7 @@ pub(super) fn over(settings: McpSettings, options: &Options) -> McpSettings {
             Some(TransportName::HttpSse) => Transport::HttpSse,
             None => settings.transport,
         },
+        conformance_fixtures: options.conformance_fixtures.unwrap_or(settings.conformance_fixtures),
         resumable: options.resumable.unwrap_or(settings.resumable),
         sse_retry: match options.sse_retry {
             Some(0) => None,

@@ -11,6 +11,7 @@ use crate::faults::Fault;
 use crate::mcp::message::{self, INVALID_PARAMS, METHOD_NOT_FOUND, Request};
 use crate::mcp::session::Session;
 use crate::mcp::stream::Outlet;
+use crate::mcp::tools::conformance;
 use crate::mcp::{prompts, resources, tools};
 use crate::state::{ServerState, Shared};
 
@@ -74,6 +75,11 @@ pub(crate) async fn response(call: &Call, request: &OwnedRequest) -> Answer {
 
 async fn answer(call: &Call, request: &OwnedRequest) -> Result<String, RpcError> {
     let params = request.params.as_deref();
+    if call.state.settings.mcp.conformance_fixtures
+        && let Some(result) = conformance::answer(call, &request.method, params).await
+    {
+        return result;
+    }
     match request.method.as_str() {
         "ping" => Ok("{}".to_owned()),
         "tools/list" => tools::list(call, params),

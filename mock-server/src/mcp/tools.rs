@@ -1,9 +1,10 @@
 //! The tools: one table with names, descriptions and schemas, and the way to each. The everyday ones are in
 //! `tools/everyday.rs`; those made for tests of clients wait and report (`trials.rs`), change and speak (`changing.rs`),
-//! ask back (`asking.rs`) or weigh much (`payloads.rs`).
+//! ask back (`asking.rs`) or weigh much (`payloads.rs`). The official suite finds its own in `conformance.rs`.
 
 pub(crate) mod asking;
 mod changing;
+pub(crate) mod conformance;
 pub(crate) mod everyday;
 mod payloads;
 mod trials;
@@ -45,7 +46,9 @@ pub(crate) fn name_of(params: Option<&RawValue>) -> Option<String> {
 
 /// Whether a tool sends messages before its response, and so needs a stream.
 pub(crate) fn talks(name: &str) -> bool {
-    matches!(name, "progress" | "log") || (asking::NAMES.contains(&name) && name != "needs-url")
+    matches!(name, "progress" | "log")
+        || conformance::talks(name)
+        || (asking::NAMES.contains(&name) && name != "needs-url")
 }
 
 /// The result of `tools/list`; titles came with revision 2025-06-18.

@@ -33,6 +33,9 @@ pub struct McpSettings {
     pub transport: Transport,
     /// Whether event streams can be resumed (MCP 2025-11-25).
     pub resumable: bool,
+    /// Whether the lists hold the fixtures of the official conformance suite instead of our own tools and resources; those
+    /// are still there for who names them.
+    pub conformance_fixtures: bool,
     /// What resumable streams say of the time to wait before a reconnect, in whole milliseconds; `None`: nothing.
     pub sse_retry: Option<Duration>,
     /// What answers of `retry-after-429` and `retry-after-503` say; `None`: no such header.
@@ -56,6 +59,7 @@ impl Default for McpSettings {
             page_size: None,
             transport: Transport::default(),
             resumable: false,
+            conformance_fixtures: false,
             sse_retry: Some(Duration::from_millis(100)),
             retry_after: Some(RetryAfter::Seconds(1)),
             sticky_cookie: false,

@@ -169,18 +169,36 @@ async fn answered(call: &Call, question: &Question, on: On) -> String {
     let Some(outlet) = outlet.filter(|outlet| !matches!(outlet, Outlet::Closed)) else {
         return failure("there is no standalone stream");
     };
+    match answer(call, outlet, question.method, &question.params).await {
+        Ok(Ok(result)) => content(&result, &format!(r#"{{"result":{result}}}"#)),
+        Ok(Err(error)) => content(&error, &format!(r#"{{"error":{error}}}"#)),
+        Err(reason) => failure(reason),
+    }
+}
+
+/// Asks on the stream of the reply; the client's result, or why there is none.
+pub(super) async fn ask_client(
+    call: &Call,
+    method: &str,
+    params: &Value,
+    (capability, mode): (&str, Option<&str>),
+) -> Result<Value, String> {
+    if !call.session.client_can(capability, mode) {
+        return Err(format!("this client did not declare {capability}"));
+    }
+    let result = answer(call, call.outlet.clone(), method, &params.to_string()).await?;
+    serde_json::from_str(&result?).map_err(|error| error.to_string())
+}
+
+/// The client's answer, or why there is none.
+async fn answer(call: &Call, outlet: Outlet, method: &str, params: &str) -> Result<ClientAnswer, &'static str> {
     let (mut asked, answer) = Asked::of(call, outlet.clone());
-    outlet.send(&call.state, &request(asked.id(), question.method, &question.params)).await;
+    outlet.send(&call.state, &request(asked.id(), method, params)).await;
     let answer = tokio::time::timeout(ANSWER, answer).await;
     if matches!(answer, Ok(Ok(_))) {
         asked.is_open = false;
     }
-    match answer {
-        Ok(Ok(Ok(result))) => content(&result, &format!(r#"{{"result":{result}}}"#)),
-        Ok(Ok(Err(error))) => content(&error, &format!(r#"{{"error":{error}}}"#)),
-        Ok(Err(_)) => failure("the session ended before the answer"),
-        Err(_) => failure("nobody answered"),
-    }
+    answer.map_err(|_| "nobody answered")?.map_err(|_| "the session ended before the answer")
 }
 
 /// A question that is out; dropped before its answer it is withdrawn (MCP 2025-11-25, cancellation).
