@@ -19,6 +19,7 @@ use std::time::Duration;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use mcp_mock_server::{Approval, McpSettings, Settings};
 use serde_json::Value;
+use url::Url;
 
 pub(crate) use self::file::FileFault;
 use self::options::Options;
@@ -35,6 +36,8 @@ pub(crate) enum Wish {
     },
     /// To show what can be wrong on purpose.
     ListFaults,
+    /// To ask a running server for its health.
+    Health(Url),
 }
 
 /// Why the settings are of no use.
@@ -55,6 +58,9 @@ pub(crate) fn wish() -> Result<Wish, SettingsFault> {
     let typed = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if typed.list_faults == Some(true) {
         return Ok(Wish::ListFaults);
+    }
+    if let Some(url) = typed.health {
+        return Ok(Wish::Health(url));
     }
     let options = match &typed.config {
         Some(path) => {

@@ -2,6 +2,7 @@
 //! It adds nothing to the library; what can be typed, and where settings come from, is in `cli.rs`.
 
 mod cli;
+mod health;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -30,6 +31,8 @@ enum Failure {
     Settings(#[from] SettingsFault),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Unhealthy(#[from] health::Unhealthy),
     #[error("stdout or a signal: {0}")]
     Io(#[from] io::Error),
 }
@@ -37,6 +40,7 @@ enum Failure {
 async fn carried_out(wish: Result<Wish, SettingsFault>) -> Result<(), Failure> {
     match wish? {
         Wish::ListFaults => list_faults(),
+        Wish::Health(url) => Ok(health::check(&url).await?),
         Wish::Serve { settings, verbose, ca_out } => {
             let level = if verbose { LevelFilter::DEBUG } else { LevelFilter::WARN };
             tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();

@@ -170,3 +170,18 @@ async fn half_a_certificate_is_refused() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{flags:?}");
     }
 }
+
+#[tokio::test]
+async fn it_tells_whether_another_one_is_healthy() {
+    let (_server, client) = served(&[], "any").await;
+    let nobody = "http://127.0.0.1:1".to_owned();
+    let elsewhere = format!("{}/not-looked-at", client.issuer);
+    for (url, healthy) in [(client.issuer.clone(), true), (elsewhere, true), (nobody, false)] {
+        let output = binary().args(["--health", &url]).stderr(Stdio::null()).output().await.unwrap();
+        assert_eq!(output.status.success(), healthy, "{url}");
+    }
+    for no_url in ["https://127.0.0.1:1", "nowhere"] {
+        let output = binary().args(["--health", no_url]).stderr(Stdio::null()).output().await.unwrap();
+        assert!(!output.status.success(), "{no_url}");
+    }
+}

@@ -5,7 +5,7 @@ use clap::{Arg, Command};
 
 /// The headings, with the options below them; what stands nowhere here is of the MCP server.
 const HEADINGS: [(&str, &[&str]); 5] = [
-    ("Start", &["config", "list-faults", "listen", "public-origin", "verbose", "help", "version"]),
+    ("Start", &["config", "list-faults", "health", "listen", "public-origin", "verbose", "help", "version"]),
     ("TLS", &["tls", "tls-ca-out", "tls-cert", "tls-key", "client-ca", "no-http2"]),
     ("Wrong on purpose", &["fault", "admin"]),
     (

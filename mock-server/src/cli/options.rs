@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use mcp_mock_server::FaultSetting;
 use serde::Deserialize;
+use url::Url;
 
 use super::transport::{Line, RetryAfterText, TransportName};
 use super::values::{
@@ -47,6 +48,10 @@ options! {
         #[arg(long, num_args = 0, default_missing_value = "true")]
         #[serde(skip)]
         list_faults: [Option<bool>];
+        /// Ask a running server at this http URL for its health, and stop: 0 if it is healthy
+        #[arg(long, value_name = "URL")]
+        #[serde(skip)]
+        health: [Option<Url>];
         /// Where to listen; port 0 takes a free one [default: 127.0.0.1:0]
         #[arg(long, env = "MCP_MOCK_LISTEN", value_name = "ADDRESS")]
         listen: [Option<SocketAddr>];
