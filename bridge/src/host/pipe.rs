@@ -24,6 +24,9 @@ const CHUNK: usize = 64 * 1024;
 /// How much a pipe shall hold, in bytes: what Linux lets everybody have. It takes memory only as it is filled.
 #[cfg(target_os = "linux")]
 const WIDE: usize = 1024 * 1024;
+/// How much of a long message is written at once, in bytes: a pipe is locked for as long as a write goes on, and the host is to
+/// read the beginning meanwhile.
+const PIECE: usize = 128 * 1024;
 /// What comes so soon after the last write is one of many: more is gathered before the next. A single call takes longer, and
 /// its answer is written at once.
 const BURST: Duration = Duration::from_micros(25);
@@ -161,7 +164,11 @@ impl Writer {
     async fn write_all(&mut self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         IoSlice::advance_slices(&mut parts, 0);
         while !parts.is_empty() {
-            match self.end.write_vectored(parts).await? {
+            let written = match parts[0].get(..PIECE) {
+                Some(piece) => self.end.write(piece).await?,
+                None => self.end.write_vectored(parts).await?,
+            };
+            match written {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
                 written => IoSlice::advance_slices(&mut parts, written),
             }
