@@ -63,7 +63,6 @@ impl Direct {
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(route.idle_limit())
-            .http2_adaptive_window(true)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
             .http2_keep_alive_while_idle(true)
