@@ -52,6 +52,7 @@ use crate::host::{Host, Input, Written};
 use crate::message::{self, Envelope, Invalid, Kind};
 use crate::settings::{Patience, TransportSettings};
 use crate::untrusted::Untrusted;
+use crate::upstream::modern::is_modern;
 use crate::upstream::retry::is_idempotent;
 use crate::upstream::{Purpose, Upstream};
 
@@ -275,9 +276,10 @@ impl Relay {
         shared.heard.notify_one();
         let received = Instant::now();
         let method = envelope.method.as_deref().unwrap_or_default();
-        let (idempotent, sets) = (is_idempotent(method), session_settings::sets_something(method));
+        let modern = shared.is_modern(line);
+        let (idempotent, sets) = (!modern && is_idempotent(method), session_settings::sets_something(method));
         let mut errand =
-            Errand { line: line.clone(), received, may_begin: true, purpose: Purpose::Call, idempotent, sets };
+            Errand { line: line.clone(), received, may_begin: true, purpose: Purpose::Call, idempotent, sets, modern };
         match method {
             "initialize" => {
                 for probe in self.probes.drain(..) {
@@ -316,7 +318,9 @@ impl Relay {
             request_id: &'a RawValue,
         }
         let params = envelope.params.and_then(|p| serde_json::from_str::<CancelledParams<'_>>(p).ok());
-        if params.is_some_and(|params| self.shared.in_flight.cancel(params.request_id.get())) {
+        let request = params.and_then(|params| self.shared.in_flight.cancel(params.request_id.get()));
+        // Of a modern request its closed stream tells the server (MCP 2026-07-28, patterns/cancellation).
+        if request.is_some_and(|request| !self.shared.is_modern(&request)) {
             self.in_turn(What::Notification(line.clone()), load);
         }
     }
@@ -332,6 +336,11 @@ impl Relay {
 }
 
 impl Shared {
+    /// Whether a request is of the modern era: none is within a session.
+    fn is_modern(&self, request: &[u8]) -> bool {
+        !self.upstream.is_in_session() && is_modern(request)
+    }
+
     /// Starts something that goes on beside the loop, until it is done or everything ends.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ pub mod error;
 pub mod exchange;
 pub mod headers;
 pub mod http_sse;
+pub mod modern;
 pub mod pace;
 pub mod retry;
 pub mod session;
@@ -102,6 +103,12 @@ impl Upstream {
     #[must_use]
     pub fn session(&self) -> Session {
         self.lock_session().clone()
+    }
+
+    /// Whether a handshake has set up a session.
+    #[must_use]
+    pub fn is_in_session(&self) -> bool {
+        self.lock_session().is_negotiated()
     }
 
     /// Takes over what the answer to `initialize` sets up (T3); what came before is over.

@@ -31,6 +31,8 @@ pub(super) struct Errand {
     pub(super) idempotent: bool,
     /// Whether it sets something that must be set again in another session (T6).
     pub(super) sets: bool,
+    /// Whether it is of the modern era: its stream is its own, and tells of its end by being closed.
+    pub(super) modern: bool,
 }
 
 /// A message of the upstream, in the reply to one request.
@@ -48,7 +50,7 @@ impl Shared {
     /// One request from the host to its response.
     pub(super) async fn carry(self: Arc<Self>, errand: Errand, mut ticket: Ticket) {
         let over = ticket.over();
-        let line = errand.line.clone();
+        let (line, modern) = (errand.line.clone(), errand.modern);
         let streaming = AtomicBool::new(false);
         let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &streaming));
         let outcome = tokio::select! {
@@ -56,7 +58,7 @@ impl Shared {
             () = over => {
                 tracing::debug!("a request is over without its response");
                 // The server may still withdraw what it asked the host for this request; the response goes nowhere.
-                if streaming.load(Ordering::Relaxed) {
+                if streaming.load(Ordering::Relaxed) && !modern {
                     let _ = tokio::time::timeout(AFTERWORDS, exchange).await;
                 }
                 return;
@@ -85,12 +87,15 @@ impl Shared {
         id: &str,
         streaming: &AtomicBool,
     ) -> Result<(Bytes, Reply), UpstreamError> {
+        let modern = errand.modern;
         let Some(limit) = self.request_timeout else { return self.exchange_in_the_end(errand, id, streaming).await };
         let mut exchange = Box::pin(self.exchange_in_the_end(errand, id, streaming));
         match self.unless_late(limit, exchange.as_mut()).await {
             Some(outcome) => outcome,
             None => {
-                self.withdraw(id);
+                if !modern {
+                    self.withdraw(id);
+                }
                 Err(UpstreamError::TookTooLong(limit))
             }
         }
@@ -131,7 +136,7 @@ impl Shared {
         id: &str,
         streaming: &AtomicBool,
     ) -> Result<(Bytes, Reply), UpstreamError> {
-        let Errand { line, received, may_begin, purpose, idempotent, sets } = errand;
+        let Errand { line, received, may_begin, purpose, idempotent, sets, modern } = errand;
         let mut slot = None;
         let mut may_renew = true;
         let mut retry = Retry::new(received, idempotent);
@@ -150,7 +155,7 @@ impl Shared {
                         self.wait_until_not_busy(wait).await;
                         continue;
                     }
-                    None => match self.response_in(reply, id, streaming, may_renew).await {
+                    None => match self.response_in(reply.of_era(modern), id, streaming, may_renew).await {
                         Err(error) => error,
                         Ok((response, rest)) => {
                             if sets {

@@ -78,14 +78,11 @@ impl InFlight {
         Some(Ticket { in_flight: self.clone(), id: id.into(), serial, over: Some(over) })
     }
 
-    /// Ends a request that the host cancelled: nobody may answer it any more. Says whether there was one.
-    pub fn cancel(&self, id: &str) -> bool {
+    /// Ends a request that the host cancelled: nobody may answer it any more. Gives the request, if there was one.
+    pub fn cancel(&self, id: &str) -> Option<Bytes> {
         let mut table = self.lock();
-        let found = table.entries.get(id).is_some_and(|entry| entry.cancellable);
-        if found {
-            table.entries.remove(id);
-        }
-        found
+        let cancellable = table.entries.get(id).is_some_and(|entry| entry.cancellable);
+        cancellable.then(|| table.entries.remove(id)).flatten().map(|entry| entry.line.clone())
     }
 
     /// The requests that wait.
@@ -217,7 +214,7 @@ mod tests {
         let (in_flight, mut output) = table();
         let mut first = begin(&in_flight, "1").unwrap();
         assert!(begin(&in_flight, "1").is_none());
-        assert!(in_flight.cancel("1"));
+        assert!(in_flight.cancel("1").is_some());
         first.over().await;
         let second = begin(&in_flight, "1").unwrap();
         first.answer(Bytes::from_static(b"late")).await;
@@ -230,7 +227,7 @@ mod tests {
     async fn t9_initialize_cannot_be_cancelled() {
         let (in_flight, _output) = table();
         let _ticket = in_flight.begin("1", &Bytes::new(), false, (Backlog::new().put_on(0), None)).unwrap();
-        assert!(!in_flight.cancel("1"));
+        assert!(in_flight.cancel("1").is_none());
     }
 
     #[tokio::test]
@@ -268,7 +265,7 @@ mod tests {
         let [first, second, third] = ["1", "2", "3"].map(|id| member(id).unwrap());
         drop(batch);
         second.answer(Bytes::from_static(b"{2}")).await;
-        assert!(in_flight.cancel("3"));
+        assert!(in_flight.cancel("3").is_some());
         drop((second, third));
         assert_eq!(told(&mut output), "");
         first.answer(Bytes::from_static(b"{1}")).await;

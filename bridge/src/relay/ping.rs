@@ -23,7 +23,7 @@ pub(super) async fn keep_alive(shared: Arc<Shared>, interval: Duration) {
         }
         let (line, received) = (Bytes::from_static(PING), Instant::now());
         let (purpose, idempotent) = (Purpose::Background, true);
-        let errand = Errand { line, received, may_begin: false, purpose, idempotent, sets: false };
+        let errand = Errand { line, received, may_begin: false, purpose, idempotent, sets: false, modern: false };
         let pinged = tokio::time::timeout(interval, shared.exchange(errand, ID, &AtomicBool::new(false))).await;
         match pinged {
             Ok(Ok((_, rest))) => drop(shared.read_to_the_end(rest).await),

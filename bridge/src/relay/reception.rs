@@ -94,7 +94,8 @@ impl Shared {
                 let id = format!("\"mcp-bridge-{method}\"");
                 let line = Bytes::from(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\"}}"));
                 let (received, purpose) = (Instant::now(), Purpose::Call);
-                let errand = Errand { line, received, may_begin: false, purpose, idempotent: true, sets: false };
+                let errand =
+                    Errand { line, received, may_begin: false, purpose, idempotent: true, sets: false, modern: false };
                 let outcome = shared.exchange(errand, &id, &AtomicBool::new(false)).await;
                 shared.is_made_good(method, outcome).await;
             });

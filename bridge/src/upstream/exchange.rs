@@ -11,8 +11,9 @@ use url::Url;
 
 use super::error::{UpstreamError, excerpt, is_oauth_error};
 use super::http_sse::Awaited;
+use super::session::Session;
 use super::stream::{Place, Stream};
-use super::{Upstream, headers, retry};
+use super::{Upstream, headers, modern, retry};
 use crate::http::{Answer, read_limited};
 use crate::message::{self, Envelope, Kind};
 use crate::safe_url::SafeUrl;
@@ -34,6 +35,7 @@ pub struct Reply {
     /// It was sent within a session, and a lost one may be begun anew for it.
     may_lose_session: bool,
     bond: Bond,
+    modern: bool,
     /// The body, where it was looked at before its turn.
     body: Option<Bytes>,
     messages: Messages,
@@ -68,12 +70,19 @@ impl Upstream {
     /// # Errors
     /// Whatever keeps a reply from coming: network, token, a redirect that is not followed.
     pub async fn post(&self, message: Bytes, wanted: (Purpose, Instant)) -> Result<Reply, UpstreamError> {
-        let headers = |session: &_| headers::of_post(&self.headers, session);
+        let headers = |session: &Session| {
+            let mut headers = headers::of_post(&self.headers, session);
+            if !session.is_negotiated() {
+                modern::mirror(&message, &mut headers);
+            }
+            headers
+        };
         let connection = self.http_sse.connection();
         // Before it is asked: the answer may be faster than the acknowledgement.
         let awaited = connection.as_ref().map(|connection| connection.await_response(&message)).transpose()?.flatten();
         let target = connection.as_ref().map_or(&self.target, |connection| &connection.endpoint);
-        let (mut response, in_session, sent) = self.send(Method::POST, target, headers, Some(message), wanted).await?;
+        let (mut response, in_session, sent) =
+            self.send(Method::POST, target, headers, Some(message.clone()), wanted).await?;
         let in_session = in_session || connection.is_some();
         let status = response.status();
         let headers = response.take_headers();
@@ -86,7 +95,17 @@ impl Upstream {
         };
         let bond = if status == StatusCode::NOT_FOUND && in_session { Bond::SessionLost } else { Bond::None };
         let longest = self.transport.max_message;
-        Ok(Reply { status, headers, sent, longest, may_lose_session: in_session, bond, body: None, messages })
+        Ok(Reply {
+            status,
+            headers,
+            sent,
+            longest,
+            may_lose_session: in_session,
+            bond,
+            modern: false,
+            body: None,
+            messages,
+        })
     }
 }
 
@@ -143,10 +162,18 @@ impl Reply {
         self.may_lose_session = false;
     }
 
-    /// Where its stream left off, if it is one.
+    /// The same reply, which cannot be gone on with elsewhere in the modern era (T5).
+    #[must_use]
+    pub fn of_era(mut self, modern: bool) -> Self {
+        self.modern = modern;
+        self
+    }
+
+    /// Where its stream left off, if it is one that can be gone on with.
     #[must_use]
     pub fn into_place(self) -> Option<Place> {
         match self.messages {
+            _ if self.modern => None,
             Messages::Stream(stream) => Some(stream.into_place()),
             Messages::Unread(_) | Messages::Body(_) | Messages::Elsewhere(_) => None,
         }
@@ -167,6 +194,7 @@ impl Reply {
             longest,
             may_lose_session: false,
             bond: Bond::None,
+            modern: false,
             body: None,
             messages: Messages::Stream(Box::new(stream)),
         }
@@ -331,6 +359,7 @@ mod tests {
             longest: 1000,
             may_lose_session: false,
             bond: Bond::None,
+            modern: false,
             body: None,
             messages: Messages::Body(VecDeque::new()),
         };

@@ -22,6 +22,7 @@ pub struct Session {
     pub protocol_version: Option<HeaderValue>,
     null_id: bool,
     batches: bool,
+    negotiated: bool,
 }
 
 impl Session {
@@ -44,11 +45,18 @@ impl Session {
         Session {
             id,
             null_id: version.as_deref().is_none_or(|version| version < FIRST_WITHOUT_NULL_ID),
+            negotiated: true,
             batches: version.as_deref() == Some(WITH_BATCHES),
             protocol_version: version
                 .filter(|version| version.as_str() >= FIRST_WITH_HEADER)
                 .and_then(|version| HeaderValue::from_str(&version).ok()),
         }
+    }
+
+    /// Whether a handshake set it up: what goes within it is of the legacy era.
+    #[must_use]
+    pub fn is_negotiated(&self) -> bool {
+        self.negotiated
     }
 
     /// Whether several messages may come as one array (H3).

@@ -13,6 +13,7 @@ mod flow;
 mod host_side;
 mod hostile;
 mod known_clients;
+mod modern;
 mod network;
 mod odd_servers;
 mod patience;

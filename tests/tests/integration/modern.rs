@@ -1,0 +1,87 @@
+//! A host of the modern era (MCP 2026-07-28) at a server of it: nothing is translated, and what goes by HTTP alone is added
+//! (T9, T13, T3).
+
+use std::time::Duration;
+
+use mcp_bridge_tests::bridge::{Bridge, Options};
+use mcp_bridge_tests::scripted::{Answer, Scripted, Seen};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+async fn start(script: impl FnMut(&Seen) -> Answer + Send + 'static) -> (Scripted, Bridge, TempDir) {
+    let server = Scripted::start(script).await;
+    let state = tempfile::tempdir().unwrap();
+    let bridge = Options::to(&server.url, state.path()).patience(Duration::from_secs(10)).start();
+    (server, bridge, state)
+}
+
+fn modern(params: Value) -> Value {
+    let mut params = params;
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "modern-host", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    params
+}
+
+/// Says yes to everything, with a session id that nobody asked for.
+fn yes(seen: &Seen) -> Answer {
+    let result = json!({"jsonrpc": "2.0", "id": seen.json["id"], "result": {"resultType": "complete"}});
+    Answer::whole("200 OK", "content-type: application/json\r\nmcp-session-id: unasked\r\n", &result.to_string())
+}
+
+#[tokio::test]
+async fn t13_the_headers_of_a_modern_request_mirror_its_body_which_goes_as_it_is() {
+    let (server, mut bridge, _state) = start(yes).await;
+    bridge.request("server/discover", modern(json!({}))).await;
+    bridge.request("tools/call", modern(json!({"name": "w\u{e4}rme", "arguments": {"n": 1.0}}))).await;
+    bridge.request("resources/read", modern(json!({"uri": "mock://readme"}))).await;
+    bridge.end().await;
+    let log = server.log();
+    let mirrored = |seen: &Seen| {
+        ["mcp-protocol-version", "mcp-method", "mcp-name"]
+            .map(|name| seen.headers.get(name).cloned().unwrap_or_default())
+    };
+    assert_eq!(mirrored(&log[0]), ["2026-07-28", "server/discover", ""]);
+    assert_eq!(mirrored(&log[1]), ["2026-07-28", "tools/call", "=?base64?d8Okcm1l?="]);
+    assert_eq!(mirrored(&log[2]), ["2026-07-28", "resources/read", "mock://readme"]);
+    assert_eq!(log[1].json["params"], modern(json!({"name": "w\u{e4}rme", "arguments": {"n": 1.0}})));
+}
+
+#[tokio::test]
+async fn t3_a_modern_server_gets_no_session_id_although_it_sends_one_and_neither_get_nor_delete() {
+    let (server, mut bridge, _state) = start(yes).await;
+    for _ in 0..2 {
+        bridge.request("tools/list", modern(json!({}))).await;
+    }
+    assert!(bridge.end().await.status.success());
+    let log = server.log();
+    assert_eq!(log.len(), 2, "{log:?}");
+    assert!(log.iter().all(|seen| seen.http == "POST" && !seen.headers.contains_key("mcp-session-id")));
+}
+
+#[tokio::test]
+async fn t13_a_legacy_session_has_none_of_these_headers() {
+    let (server, mut bridge, _state) = start(Answer::honest).await;
+    bridge.initialize().await;
+    bridge.request("tools/list", modern(json!({}))).await;
+    bridge.end().await;
+    assert!(server.log().iter().all(|seen| !seen.headers.contains_key("mcp-method")), "{:?}", server.log());
+}
+
+#[tokio::test]
+async fn t9_a_modern_request_that_is_cancelled_has_its_stream_closed_and_no_notification_is_sent() {
+    let (server, mut bridge, _state) = start(|seen| match seen.method() {
+        "tools/call" => Answer::open_stream(": working\n\n"),
+        _ => yes(seen),
+    })
+    .await;
+    let call = bridge.send_request("tools/call", modern(json!({"name": "slow"}))).await;
+    server.wait_for_open(1).await;
+    bridge.send(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": call}})).await;
+    server.wait_for_open(0).await;
+    bridge.request("tools/list", modern(json!({}))).await;
+    bridge.end().await;
+    assert_eq!(server.count("POST", "notifications/cancelled"), 0);
+}
