@@ -22,6 +22,7 @@ mod reception;
 mod server_requests;
 mod session_settings;
 mod session_stream;
+mod tool_headers;
 
 use std::pin::pin;
 use std::sync::atomic::AtomicBool;

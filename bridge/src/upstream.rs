@@ -15,6 +15,7 @@ pub mod session;
 pub mod sse;
 pub mod standalone_stream;
 pub mod stream;
+mod tool_headers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,6 +34,7 @@ use self::error::UpstreamError;
 use self::http_sse::HttpSse;
 use self::session::Session;
 use self::stream::{Limits, Place, Stream};
+use self::tool_headers::ToolHeaders;
 use crate::http::{Answer, HttpError, MessageClient, Network, Target};
 use crate::message::Envelope;
 use crate::safe_url::SafeUrl;
@@ -63,6 +65,8 @@ pub struct Upstream {
     idle_limit: Duration,
     session: Mutex<Session>,
     http_sse: HttpSse,
+    /// Which parameters of tools go as headers too (T14).
+    tools: ToolHeaders,
     /// It has answered once, whatever it said.
     reached: AtomicBool,
     admitted: Notify,
@@ -87,6 +91,7 @@ impl Upstream {
             connections: Connections::default(),
             session: Mutex::default(),
             http_sse: HttpSse::default(),
+            tools: ToolHeaders::default(),
             reached: AtomicBool::new(false),
             admitted: Notify::new(),
             awaits_admission: AtomicBool::new(false),
@@ -109,6 +114,13 @@ impl Upstream {
     #[must_use]
     pub fn is_in_session(&self) -> bool {
         self.lock_session().is_negotiated()
+    }
+
+    /// Learns from the response to a modern `tools/list` what goes as headers, and gives it without the tools that break the
+    /// rules of that (T14).
+    #[must_use]
+    pub fn learn_tools(&self, response: Bytes) -> Bytes {
+        self.tools.learn(response)
     }
 
     /// Takes over what the answer to `initialize` sets up (T3); what came before is over.

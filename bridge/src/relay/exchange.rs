@@ -137,7 +137,7 @@ impl Shared {
         streaming: &AtomicBool,
     ) -> Result<(Bytes, Reply), UpstreamError> {
         let Errand { line, received, may_begin, purpose, idempotent, sets, modern } = errand;
-        let mut slot = None;
+        let (mut slot, mut may_learn) = (None, modern);
         let mut may_renew = true;
         let mut retry = Retry::new(received, idempotent);
         loop {
@@ -157,10 +157,15 @@ impl Shared {
                     }
                     None => match self.response_in(reply.of_era(modern), id, streaming, may_renew).await {
                         Err(error) => error,
+                        Ok((response, _)) if may_learn && self.wants_other_headers(&line, &response).await => {
+                            may_learn = false;
+                            continue;
+                        }
                         Ok((response, rest)) => {
                             if sets {
                                 self.settings.note(&line, &response);
                             }
+                            let response = if modern { self.learnt_from(&line, response) } else { response };
                             return Ok((response, rest));
                         }
                     },

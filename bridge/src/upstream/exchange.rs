@@ -73,7 +73,7 @@ impl Upstream {
         let headers = |session: &Session| {
             let mut headers = headers::of_post(&self.headers, session);
             if !session.is_negotiated() {
-                modern::mirror(&message, &mut headers);
+                modern::mirror(&message, &self.tools, &mut headers);
             }
             headers
         };

@@ -5,8 +5,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::headers::MCP_PROTOCOL_VERSION;
+use super::tool_headers::ToolHeaders;
 use crate::message::{Envelope, Kind};
 
 const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -35,8 +37,23 @@ pub fn is_modern(message: &[u8]) -> bool {
     Envelope::parse(message).is_ok_and(|envelope| params(&envelope).is_some())
 }
 
+/// A request for the list of tools on behalf of another, with the same metadata; `None` where that is not modern.
+#[must_use]
+pub fn list_tools(on_behalf_of: &[u8], id: &str, cursor: Option<&str>) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct Params<'a> {
+        #[serde(rename = "_meta", borrow)]
+        meta: &'a RawValue,
+    }
+    let envelope = Envelope::parse(on_behalf_of).ok()?;
+    let meta = serde_json::from_str::<Params<'_>>(envelope.params?).ok()?.meta;
+    let cursor = cursor.map(|cursor| format!(",\"cursor\":{cursor}")).unwrap_or_default();
+    let params = format!("{{\"_meta\":{meta}{cursor}}}");
+    Some(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/list\",\"params\":{params}}}").into_bytes())
+}
+
 /// Adds the headers of a modern request; none of any other.
-pub(super) fn mirror(message: &[u8], headers: &mut HeaderMap) {
+pub(super) fn mirror(message: &[u8], tools: &ToolHeaders, headers: &mut HeaderMap) {
     let Ok(envelope) = Envelope::parse(message) else { return };
     let (Some(params), Some(method)) = (params(&envelope), envelope.method.as_deref()) else { return };
     let name = match method {
@@ -50,6 +67,9 @@ pub(super) fn mirror(message: &[u8], headers: &mut HeaderMap) {
         (MCP_METHOD, Some(method.to_owned())),
         (MCP_NAME, name),
     ];
+    if method == "tools/call" {
+        tools.mirror(envelope.params.unwrap_or_default(), headers);
+    }
     for (header, value) in mirrored {
         if let Some(value) = value.and_then(|value| HeaderValue::try_from(encoded(value)).ok()) {
             headers.insert(header, value);
@@ -64,7 +84,7 @@ fn params(envelope: &Envelope<'_>) -> Option<Params> {
 }
 
 /// A value as a header may carry it: as it is, else in Base64 between marks.
-fn encoded(value: String) -> String {
+pub(super) fn encoded(value: String) -> String {
     let is_printable = value.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
     let has_outer_blanks = value.starts_with(' ') || value.ends_with(' ');
     let looks_encoded = value.starts_with("=?base64?") && value.ends_with("?=");
@@ -78,7 +98,7 @@ mod tests {
 
     fn mirrored(message: &str) -> Vec<(String, String)> {
         let mut headers = HeaderMap::new();
-        mirror(message.as_bytes(), &mut headers);
+        mirror(message.as_bytes(), &ToolHeaders::default(), &mut headers);
         headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
     }
 

@@ -85,3 +85,51 @@ async fn t9_a_modern_request_that_is_cancelled_has_its_stream_closed_and_no_noti
     bridge.end().await;
     assert_eq!(server.count("POST", "notifications/cancelled"), 0);
 }
+
+fn answer(seen: &Seen, body: &Value) -> Answer {
+    let mut body = body.clone();
+    (body["jsonrpc"], body["id"]) = ("2.0".into(), seen.json["id"].clone());
+    Answer::json(if body["error"].is_object() { "400 Bad Request" } else { "200 OK" }, &body)
+}
+
+/// A strict server: its tool `query` wants its region as a header, and `broken` says something impossible.
+fn strict(seen: &Seen) -> Answer {
+    let region = json!({"type": "string", "x-mcp-header": "Region"});
+    let tool = |name: &str, region: &Value| json!({"name": name, "inputSchema": {"type": "object", "properties": {"region": region}}});
+    let broken = json!({"type": "array", "items": region});
+    match seen.method() {
+        "tools/list" if seen.json["params"]["cursor"].is_null() => {
+            answer(seen, &json!({"result": {"tools": [tool("broken", &broken)], "nextCursor": "2"}}))
+        }
+        "tools/list" => answer(seen, &json!({"result": {"tools": [tool("query", &region), tool("query2", &region)]}})),
+        _ if seen.headers.contains_key("mcp-param-region") => answer(seen, &json!({"result": {"content": []}})),
+        _ => answer(seen, &json!({"error": {"code": -32020, "message": "a header is missing"}})),
+    }
+}
+
+#[tokio::test]
+async fn t14_what_a_list_says_of_headers_holds_for_the_calls_and_a_tool_that_says_it_wrongly_is_left_out() {
+    let (server, mut bridge, _state) = start(strict).await;
+    let first = bridge.request("tools/list", modern(json!({}))).await;
+    assert_eq!(first["result"]["tools"], json!([]));
+    let second = bridge.request("tools/list", modern(json!({"cursor": "2"}))).await;
+    assert_eq!(second["result"]["tools"].as_array().map(Vec::len), Some(2));
+    let call = modern(json!({"name": "query", "arguments": {"region": "us-west1"}}));
+    assert!(bridge.request("tools/call", call).await["result"].is_object());
+    bridge.end().await;
+    assert_eq!(server.log().last().unwrap().headers["mcp-param-region"], "us-west1");
+    assert_eq!(server.count("POST", "tools/call"), 1);
+}
+
+#[tokio::test]
+async fn t14_a_call_that_is_refused_for_its_headers_is_sent_once_more_after_the_list_was_read_anew() {
+    let (server, mut bridge, _state) = start(strict).await;
+    let call = |region: Value| modern(json!({"name": "query", "arguments": {"region": region}}));
+    assert!(bridge.request("tools/call", call(json!("eu"))).await["result"].is_object());
+    assert_eq!((server.count("POST", "tools/list"), server.count("POST", "tools/call")), (2, 2));
+    // Where there is nothing to be sent, the refusal is the answer: once more, and no oftener.
+    let refused = bridge.request("tools/call", call(Value::Null)).await;
+    assert_eq!(refused["error"]["code"], -32020, "{refused}");
+    bridge.end().await;
+    assert_eq!((server.count("POST", "tools/list"), server.count("POST", "tools/call")), (4, 4));
+}
