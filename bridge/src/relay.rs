@@ -266,7 +266,11 @@ impl Relay {
         }
     }
 
-    fn take_request(&mut self, line: &Bytes, envelope: &Envelope<'_>, id: &str, due: Due) {
+    fn take_request(&mut self, line: &Bytes, envelope: &Envelope<'_>, id: &str, mut due: Due) {
+        if envelope.is("subscriptions/listen") {
+            // It is open for as long as the host lives: the end must not wait for it (H7).
+            due.0 = self.shared.backlog.put_on_nothing();
+        }
         let initialize = envelope.is("initialize");
         let batch = due.1.clone();
         let Some(ticket) = self.shared.in_flight.begin(id, line, !initialize, due) else {

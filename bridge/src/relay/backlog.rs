@@ -44,6 +44,12 @@ impl Backlog {
         Load { backlog: self.clone(), weight }
     }
 
+    /// What is to be dealt with as long as anybody lives, and so never to be waited for.
+    #[must_use]
+    pub fn put_on_nothing(self: &Arc<Self>) -> Load {
+        Load { backlog: self.clone(), weight: 0 }
+    }
+
     /// Resolves once there is room for another message.
     pub async fn has_room(&self) {
         self.until(|sum| sum < MOST).await;

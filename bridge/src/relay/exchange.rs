@@ -149,7 +149,7 @@ impl Shared {
             }
             let error = match self.upstream.post(line.clone(), (purpose, received)).await {
                 Err(error) => error,
-                Ok(reply) => match reply.retry_after().and_then(|wait| retry.within(wait)) {
+                Ok(reply) => match reply.retry_after().and_then(|wait| retry.busy(wait)) {
                     Some(wait) => {
                         drop(reply);
                         self.wait_until_not_busy(wait).await;

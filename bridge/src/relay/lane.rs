@@ -130,7 +130,7 @@ impl Shared {
         let mut retry = Retry::new(wanted.1, false);
         loop {
             match self.upstream.post(message.clone(), wanted).await {
-                Ok(reply) => match reply.retry_after().and_then(|wait| retry.within(wait)) {
+                Ok(reply) => match reply.retry_after().and_then(|wait| retry.busy(wait)) {
                     Some(wait) => self.wait_until_not_busy(wait).await,
                     None => return Ok(reply),
                 },

@@ -45,9 +45,13 @@ impl Retry {
         self.within(pause)
     }
 
-    /// The wait that a server asks for, if it is over in time.
-    #[must_use]
-    pub fn within(&self, wait: Duration) -> Option<Duration> {
+    /// The wait that a busy server asks for, if it is over in time. One that asks for none again and again is not believed.
+    pub fn busy(&mut self, wait: Duration) -> Option<Duration> {
+        let wait = wait.max(self.pace.in_vain());
+        self.within(wait)
+    }
+
+    fn within(&self, wait: Duration) -> Option<Duration> {
         (Instant::now() + wait <= self.until).then_some(wait)
     }
 }
@@ -143,9 +147,16 @@ mod tests {
 
     #[test]
     fn t7_a_wait_that_ends_after_the_bound_is_not_waited_for() {
-        let retry = Retry::new(Instant::now(), false);
-        assert_eq!(retry.within(Duration::from_secs(20)), Some(Duration::from_secs(20)));
-        assert_eq!(retry.within(Duration::from_secs(50)), None);
+        let mut retry = Retry::new(Instant::now(), false);
+        assert_eq!(retry.busy(Duration::from_secs(20)), Some(Duration::from_secs(20)));
+        assert_eq!(retry.busy(Duration::from_secs(50)), None);
+    }
+
+    #[test]
+    fn t7_a_server_that_is_busy_without_end_and_names_no_time_is_asked_ever_more_slowly() {
+        let mut retry = Retry::new(Instant::now(), false);
+        let pauses: Vec<Duration> = (0..6).filter_map(|_| retry.busy(Duration::ZERO)).collect();
+        assert!(pauses.len() == 6 && pauses.windows(2).all(|pair| pair[0] < pair[1]), "{pauses:?}");
     }
 
     #[test]

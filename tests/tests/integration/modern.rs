@@ -133,3 +133,20 @@ async fn t14_a_call_that_is_refused_for_its_headers_is_sent_once_more_after_the_
     bridge.end().await;
     assert_eq!((server.count("POST", "tools/list"), server.count("POST", "tools/call")), (4, 4));
 }
+
+#[tokio::test]
+async fn h7_a_listen_stream_does_not_keep_the_end_waiting() {
+    let (server, mut bridge, _state) = start(|seen| match seen.method() {
+        "subscriptions/listen" => Answer::open_stream(
+            "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{}}\n\n",
+        ),
+        _ => yes(seen),
+    })
+    .await;
+    bridge.send_request("subscriptions/listen", modern(json!({"notifications": {"toolsListChanged": true}}))).await;
+    assert_eq!(bridge.next().await["method"], "notifications/subscriptions/acknowledged");
+    server.wait_for_open(1).await;
+    let begun = std::time::Instant::now();
+    assert!(bridge.end().await.status.success());
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
