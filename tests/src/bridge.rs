@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::PATIENCE;
@@ -28,7 +28,15 @@ pub struct Options {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     patience: Duration,
-    deaf: bool,
+    hears: Hears,
+}
+
+/// When its stdout is read.
+#[derive(Debug)]
+enum Hears {
+    AtOnce,
+    Later(Arc<Notify>),
+    Never,
 }
 
 /// A bridge that runs.
@@ -91,7 +99,7 @@ impl Options {
             (STATE_DIR.into(), state.join("state").into_os_string()),
         ];
         let arguments = arguments.iter().map(Into::into).collect();
-        Options { under: Vec::new(), arguments, environment, patience: PATIENCE, deaf: false }
+        Options { under: Vec::new(), arguments, environment, patience: PATIENCE, hears: Hears::AtOnce }
     }
 
     /// A bridge to an upstream.
@@ -138,7 +146,7 @@ impl Options {
     /// Nobody reads its stdout, which stays open.
     #[must_use]
     pub fn deaf(mut self) -> Self {
-        self.deaf = true;
+        self.hears = Hears::Never;
         self
     }
 
@@ -180,7 +188,7 @@ impl Options {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (sender, lines) = mpsc::unbounded_channel();
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        let out = tokio::spawn(read_lines(stdout, seen.clone(), sender, self.deaf));
+        let out = tokio::spawn(read_lines(stdout, seen.clone(), sender, self.hears));
         let stderr = watch::Sender::new(String::new());
         let err = tokio::spawn(read_all(child.stderr.take().expect("a pipe"), stderr.clone()));
         let stdin = child.stdin.take();
@@ -193,10 +201,12 @@ async fn read_lines(
     from: BufReader<tokio::process::ChildStdout>,
     seen: Arc<Mutex<Vec<String>>>,
     to: mpsc::UnboundedSender<String>,
-    deaf: bool,
+    hears: Hears,
 ) {
-    if deaf {
-        to.closed().await; // the pipe is held as long as the bridge
+    match hears {
+        Hears::AtOnce => {}
+        Hears::Later(begin) => begin.notified().await,
+        Hears::Never => to.closed().await, // the pipe is held as long as the bridge
     }
     let mut lines = from.lines();
     while let Ok(Some(line)) = lines.next_line().await {
@@ -377,18 +387,5 @@ impl Bridge {
         };
         let status = tokio::time::timeout(patience, ended).await.map_err(|_| Broken::Alive(patience))?;
         Ok(Ended { status, stdout: self.stdout(), stderr: self.stderr() })
-    }
-
-    /// Kills it as a host does that has lost its patience (SIGKILL).
-    pub async fn kill(mut self) -> Ended {
-        let ended = self.try_kill().await;
-        self.must(ended)
-    }
-
-    /// As [`Bridge::kill`]; an error where its pipes stay open: somebody else holds them.
-    pub async fn try_kill(&mut self) -> Result<Ended, Broken> {
-        // The only error is that it has ended already.
-        let _ = self.child.start_kill();
-        self.try_ended().await
     }
 }

@@ -2,15 +2,10 @@
 
 use mcp_bridge_tests::bridge::Options;
 use mcp_bridge_tests::scripted::{Answer, Scripted};
-use mcp_mock_server::MockServer;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{House, code};
-
-fn open() -> mcp_mock_server::MockServerBuilder {
-    MockServer::builder().protected(false)
-}
+use crate::{House, code, open};
 
 #[tokio::test]
 async fn h7_at_the_end_of_input_what_is_in_flight_is_still_answered() {

@@ -4,11 +4,7 @@ use mcp_bridge_tests::bridge::{Ended, Options};
 use mcp_mock_server::{MockServer, ReplyForm};
 use serde_json::{Value, json};
 
-use crate::House;
-
-fn open() -> mcp_mock_server::MockServerBuilder {
-    MockServer::builder().protected(false)
-}
+use crate::{House, open};
 
 /// Every line of stdout is one JSON-RPC message.
 fn only_messages(ended: &Ended) {

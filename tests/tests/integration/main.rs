@@ -4,6 +4,8 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "the tests look at the state folder, and break it, from outside")]
 
+mod batches;
+mod bounds;
 mod codes;
 mod command_line;
 mod cookies;
@@ -12,19 +14,28 @@ mod errors;
 mod flow;
 mod host_side;
 mod hostile;
+mod http_sse;
 mod known_clients;
 mod modern;
 mod network;
+mod odd_answers;
 mod odd_servers;
 mod patience;
 mod process_wall;
 mod recovery;
+mod resumption;
+mod retries;
 mod secrets;
+mod sessions;
 mod settings;
 mod status_logout;
 mod stderr;
+#[cfg(unix)]
+mod stdio_kinds;
 mod store;
+mod time_limits;
 mod tls;
+mod troubles;
 mod upstream_side;
 
 use std::fs;
@@ -34,8 +45,8 @@ use std::time::SystemTime;
 
 use mcp_bridge_tests::bridge::{Bridge, Options};
 use mcp_bridge_tests::browser::Browser;
-use mcp_mock_server::{MockServer, MockServerBuilder};
-use serde_json::Value;
+use mcp_mock_server::{Endpoint, Fault, FaultSetting, MockServer, MockServerBuilder, Seen};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -107,6 +118,51 @@ impl House {
         assert_eq!(response["result"]["serverInfo"]["name"], "mcp-mock-server", "{response}");
         bridge
     }
+
+    /// The same, once its standalone stream is open: nothing of the handshake is under way any more.
+    async fn settled(&self, options: Options) -> Bridge {
+        let mut bridge = options.start();
+        let response = bridge.initialize().await;
+        assert_eq!(response["result"]["serverInfo"]["name"], "mcp-mock-server", "{response}");
+        self.server.wait_for(|log| log.iter().any(|seen| seen.method == "GET" && seen.status == 200)).await;
+        bridge
+    }
+
+    /// How many POSTs of this JSON-RPC method the server has seen, whatever it made of them.
+    fn posts(&self, method: &str) -> usize {
+        self.server.log().iter().filter(|seen| is_post(seen, method)).count()
+    }
+}
+
+/// A server that asks for no token.
+fn open() -> MockServerBuilder {
+    MockServer::builder().protected(false)
+}
+
+/// Whether a request is a POST with this JSON-RPC method.
+fn is_post(seen: &Seen, method: &str) -> bool {
+    seen.endpoint == Endpoint::Mcp && seen.method == "POST" && seen.json()["method"] == method
+}
+
+/// A fault with a value.
+fn with(fault: Fault, value: u64) -> FaultSetting {
+    fault.with(value).unwrap()
+}
+
+/// A notification that the host cancels the request.
+fn cancelled(id: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}})
+}
+
+/// The steps that a call of `progress` with this token has told so far.
+fn steps(bridge: &Bridge, token: &str) -> Vec<u64> {
+    let told = bridge.others.iter().filter(|message| message["params"]["progressToken"] == token);
+    told.map(|message| message["params"]["progress"].as_u64().unwrap()).collect()
+}
+
+/// The parameters of such a call.
+fn progress(count: u64, token: &str) -> Value {
+    json!({"name": "progress", "arguments": {"steps": count}, "_meta": {"progressToken": token}})
 }
 
 /// The stable code of an error of ours.
