@@ -12,7 +12,7 @@ use super::backlog::Load;
 use crate::message::Envelope;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
-use crate::upstream::exchange::Reply;
+use crate::upstream::exchange::{Bond, Reply};
 use crate::upstream::retry::Retry;
 
 /// How long a notification may hold up the ones behind it.
@@ -144,7 +144,10 @@ impl Shared {
         if reply.is_acknowledgement() {
             return;
         }
-        if let Err(error) = self.read_to_the_end(reply).await {
+        // Said by the status alone: the body may well be an error without an id.
+        let unknown = reply.bond() == Bond::SessionLost;
+        let read = self.read_to_the_end(reply).await;
+        if let Err(error) = if unknown { Err(UpstreamError::SessionLost) } else { read } {
             self.did_not_arrive(&error);
             if let (UpstreamError::SessionLost, Some(lost)) = (error, session) {
                 self.session_is_lost(lost);

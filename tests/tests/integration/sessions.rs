@@ -84,6 +84,17 @@ async fn t6_the_level_the_subscriptions_and_the_stream_are_there_again() {
 }
 
 #[tokio::test]
+async fn t6_a_notification_finds_out_too_that_the_session_is_lost() {
+    let house = House::new(open()).await;
+    let mut bridge = settled(&house).await;
+    house.server.forget_sessions();
+    bridge.send(json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"})).await;
+    house.server.wait_for(|log| log.iter().filter(|seen| is_post(seen, "initialize")).count() == 2).await;
+    assert_eq!(bridge.request("ping", json!({})).await["result"], json!({}));
+    assert_eq!(house.posts("initialize"), 2);
+}
+
+#[tokio::test]
 async fn t6_where_there_is_no_session_id_a_404_is_the_requests_own() {
     let house = House::new(open().fault(Fault::NoSession)).await;
     let mut bridge = settled(&house).await;
