@@ -184,8 +184,10 @@ impl Upstream {
         let mut pass = self.tokens.pass(purpose, arrived);
         let mut target = target.clone();
         let mut redirects = 0;
+        // One for all: while it waits here for a token the session may be begun anew, and a message that goes without one
+        // is no answer to that. With the old one it finds out (T6).
+        let session = self.session();
         loop {
-            let session = self.session();
             let mut headers = headers(&session);
             let authorization = pass.authorize().await?;
             let with_token = authorization.is_some();

@@ -147,6 +147,9 @@ impl Shared {
             if slot.is_none() {
                 slot = self.slots.acquire().await.ok();
             }
+            if self.session_number() != session {
+                continue; // it was lost meanwhile
+            }
             let error = match self.upstream.post(line.clone(), (purpose, received)).await {
                 Err(error) => error,
                 Ok(reply) => match reply.retry_after().and_then(|wait| retry.busy(wait)) {

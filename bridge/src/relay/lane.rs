@@ -126,9 +126,14 @@ impl Shared {
     }
 
     /// POSTs a message that has no response, again where it certainly did not arrive (T7).
-    async fn post_in_the_end(&self, message: Bytes, wanted: (Purpose, Instant)) -> Result<Reply, UpstreamError> {
+    async fn post_in_the_end(
+        self: &Arc<Self>,
+        message: Bytes,
+        wanted: (Purpose, Instant),
+    ) -> Result<Reply, UpstreamError> {
         let mut retry = Retry::new(wanted.1, false);
         loop {
+            self.arrived(wanted.1, false).await?;
             match self.upstream.post(message.clone(), wanted).await {
                 Ok(reply) => match reply.retry_after().and_then(|wait| retry.busy(wait)) {
                     Some(wait) => self.wait_until_not_busy(wait).await,

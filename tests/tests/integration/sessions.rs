@@ -1,5 +1,7 @@
 //! Sessions (T3, T4, T6): what belongs to one, and what the host does not notice when the server forgets it.
 
+use std::time::Duration;
+
 use mcp_bridge_tests::bridge::Bridge;
 use mcp_mock_server::{Endpoint, Fault, FaultSetting, ReplyForm, Seen};
 use serde_json::{Value, json};
@@ -92,6 +94,27 @@ async fn t6_a_notification_finds_out_too_that_the_session_is_lost() {
     house.server.wait_for(|log| log.iter().filter(|seen| is_post(seen, "initialize")).count() == 2).await;
     assert_eq!(bridge.request("ping", json!({})).await["result"], json!({}));
     assert_eq!(house.posts("initialize"), 2);
+}
+
+#[tokio::test]
+async fn t6_while_a_session_is_begun_anew_nothing_is_sent_without_one() {
+    let house = House::new(open().initialize_delay(Duration::from_millis(400))).await;
+    let mut bridge = house.settled(house.options().with(&["--max-in-flight", "1"])).await;
+    let slow = json!({"name": "slow", "arguments": {"milliseconds": 60_000}});
+    let first = bridge.send_request("tools/call", slow).await;
+    house.server.wait_for_slow(1).await;
+    let second = bridge.send_request("tools/call", json!({"name": "echo", "arguments": {"n": 1}})).await;
+    house.server.forget_sessions();
+    bridge.send(json!({"jsonrpc": "2.0", "method": "notifications/x"})).await;
+    house.server.wait_for(|log| log.iter().filter(|seen| is_post(seen, "initialize")).count() == 2).await;
+    // There is room now for the one that waited, and no session yet.
+    house.server.release_slow();
+    assert!(bridge.response(first).await["result"].is_object());
+    let response = bridge.response(second).await;
+    assert_eq!(response["result"]["structuredContent"], json!({"n": 1}), "{response}");
+    let log = house.server.log();
+    let without = |seen: &&Seen| seen.header("mcp-session-id").is_none() && !is_post(seen, "initialize");
+    assert_eq!(log.iter().filter(without).count(), 0);
 }
 
 #[tokio::test]
