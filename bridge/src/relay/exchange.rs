@@ -14,6 +14,7 @@ use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::{Bond, Reply};
 use crate::upstream::retry::Retry;
+use crate::upstream::standalone_stream::Resumption;
 
 /// How long a stream is read on after its request is over.
 const AFTERWORDS: Duration = Duration::from_secs(30);
@@ -35,6 +36,15 @@ pub(super) struct Errand {
     pub(super) modern: bool,
 }
 
+/// How a request stands, for who waits for it and who carries it.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    /// Its reply is a stream.
+    streaming: AtomicBool,
+    /// Nobody waits for it any more: nothing more is sent for it.
+    over: AtomicBool,
+}
+
 /// A message of the upstream, in the reply to one request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
@@ -51,14 +61,15 @@ impl Shared {
     pub(super) async fn carry(self: Arc<Self>, errand: Errand, mut ticket: Ticket) {
         let over = ticket.over();
         let (line, modern) = (errand.line.clone(), errand.modern);
-        let streaming = AtomicBool::new(false);
-        let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &streaming));
+        let course = Course::default();
+        let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &course));
         let outcome = tokio::select! {
             outcome = &mut exchange => outcome,
             () = over => {
                 tracing::debug!("a request is over without its response");
+                course.over.store(true, Ordering::Relaxed);
                 // The server may still withdraw what it asked the host for this request; the response goes nowhere.
-                if streaming.load(Ordering::Relaxed) && !modern {
+                if course.streaming.load(Ordering::Relaxed) && !modern {
                     let _ = tokio::time::timeout(AFTERWORDS, exchange).await;
                 }
                 return;
@@ -85,11 +96,11 @@ impl Shared {
         self: &Arc<Self>,
         errand: Errand,
         id: &str,
-        streaming: &AtomicBool,
+        course: &Course,
     ) -> Result<(Bytes, Reply), UpstreamError> {
         let modern = errand.modern;
-        let Some(limit) = self.request_timeout else { return self.exchange_in_the_end(errand, id, streaming).await };
-        let mut exchange = Box::pin(self.exchange_in_the_end(errand, id, streaming));
+        let Some(limit) = self.request_timeout else { return self.exchange_in_the_end(errand, id, course).await };
+        let mut exchange = Box::pin(self.exchange_in_the_end(errand, id, course));
         match self.unless_late(limit, exchange.as_mut()).await {
             Some(outcome) => outcome,
             None => {
@@ -134,7 +145,7 @@ impl Shared {
         self: &Arc<Self>,
         errand: Errand,
         id: &str,
-        streaming: &AtomicBool,
+        course: &Course,
     ) -> Result<(Bytes, Reply), UpstreamError> {
         let Errand { line, received, may_begin, purpose, idempotent, sets, modern } = errand;
         let (mut slot, mut may_learn) = (None, modern);
@@ -158,7 +169,7 @@ impl Shared {
                         self.wait_until_not_busy(wait).await;
                         continue;
                     }
-                    None => match self.response_in(reply.of_era(modern), id, streaming, may_renew).await {
+                    None => match self.response_in(reply.of_era(modern), id, course, may_renew).await {
                         Err(error) => error,
                         Ok((response, _)) if may_learn && self.wants_other_headers(&line, &response).await => {
                             may_learn = false;
@@ -174,7 +185,10 @@ impl Shared {
                     },
                 },
             };
-            streaming.store(false, Ordering::Relaxed);
+            course.streaming.store(false, Ordering::Relaxed);
+            if course.over.load(Ordering::Relaxed) {
+                return Err(error);
+            }
             match session {
                 Some(lost) if may_renew && matches!(error, UpstreamError::SessionLost) => {
                     may_renew = false;
@@ -191,24 +205,26 @@ impl Shared {
         &self,
         mut reply: Reply,
         id: &str,
-        streaming: &AtomicBool,
+        course: &Course,
         may_renew: bool,
     ) -> Result<(Bytes, Reply), UpstreamError> {
         if !may_renew {
             reply.takes_loss();
         }
+        let mut tries = Resumption::default();
         loop {
-            streaming.store(reply.is_stream(), Ordering::Relaxed);
+            course.streaming.store(reply.is_stream(), Ordering::Relaxed);
             self.output.has_room().await;
             let message = match reply.next().await {
-                Ok(Some(message)) => message,
+                Ok(Some(message)) => Ok(message),
                 Ok(None) if !reply.is_stream() => return Err(UpstreamError::NoResponse(reply.status())),
-                Ok(None) => {
-                    reply = Box::pin(self.upstream.resume(reply, UpstreamError::StreamEnded)).await?;
-                    continue;
-                }
-                Err(error) if reply.is_stream() && error.breaks_a_stream() => {
-                    reply = Box::pin(self.upstream.resume(reply, error)).await?;
+                Ok(None) => Err(UpstreamError::StreamEnded),
+                Err(error) => Err(error),
+            };
+            let message = match message {
+                Ok(message) => message,
+                Err(error) if reply.is_stream() && error.breaks_a_stream() && !course.over.load(Ordering::Relaxed) => {
+                    reply = Box::pin(self.upstream.resume(reply, error, &mut tries)).await?;
                     continue;
                 }
                 Err(error) => return Err(error),

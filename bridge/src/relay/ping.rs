@@ -1,13 +1,12 @@
 //! MCP pings that keep a connection or a session alive where something on the way forgets them (`--ping-interval`).
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::Shared;
-use super::exchange::Errand;
+use super::exchange::{Course, Errand};
 use crate::upstream::Purpose;
 
 const ID: &str = "\"mcp-bridge-ping\"";
@@ -24,7 +23,7 @@ pub(super) async fn keep_alive(shared: Arc<Shared>, interval: Duration) {
         let (line, received) = (Bytes::from_static(PING), Instant::now());
         let (purpose, idempotent) = (Purpose::Background, true);
         let errand = Errand { line, received, may_begin: false, purpose, idempotent, sets: false, modern: false };
-        let pinged = tokio::time::timeout(interval, shared.exchange(errand, ID, &AtomicBool::new(false))).await;
+        let pinged = tokio::time::timeout(interval, shared.exchange(errand, ID, &Course::default())).await;
         match pinged {
             Ok(Ok((_, rest))) => drop(shared.read_to_the_end(rest).await),
             Ok(Err(error)) => tracing::debug!("ping: `{}` {error}", shared.upstream.shown()),

@@ -2,7 +2,6 @@
 //! What was answered in the server's place is made good as soon as the server is there.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use serde_json::Value;
 
 use super::Shared;
 use super::arrival::State;
-use super::exchange::Errand;
+use super::exchange::{Course, Errand};
 use super::in_flight::Ticket;
 use super::placeholder::{self, STATUS_TOOL};
 use super::recall;
@@ -54,8 +53,8 @@ impl Shared {
     pub(super) async fn carry_list(self: Arc<Self>, errand: Errand, mut ticket: Ticket, method: String) {
         let over = ticket.over();
         let line = errand.line.clone();
-        let streaming = AtomicBool::new(false);
-        let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &streaming));
+        let course = Course::default();
+        let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &course));
         // Who has not asked for a session is not at its start, or of another era.
         let limit = self.desk.limits().lists.filter(|_| !self.arrival.is_not_asked());
         let outcome = tokio::select! {
@@ -96,7 +95,7 @@ impl Shared {
                 let (received, purpose) = (Instant::now(), Purpose::Call);
                 let errand =
                     Errand { line, received, may_begin: false, purpose, idempotent: true, sets: false, modern: false };
-                let outcome = shared.exchange(errand, &id, &AtomicBool::new(false)).await;
+                let outcome = shared.exchange(errand, &id, &Course::default()).await;
                 shared.is_made_good(method, outcome).await;
             });
         }
@@ -130,8 +129,8 @@ impl Shared {
         }
         let over = ticket.over();
         let line = errand.line.clone();
-        let streaming = AtomicBool::new(false);
-        let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &streaming));
+        let course = Course::default();
+        let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &course));
         let limit = self.desk.has_promised().then_some(FORMALITY);
         let outcome = tokio::select! {
             outcome = in_time(&mut exchange, limit) => outcome,
@@ -158,8 +157,8 @@ impl Shared {
     /// A probe for the modern era opens no tab: without an answer in time it is told to go on with `initialize` (H11).
     pub(super) async fn carry_discover(self: Arc<Self>, errand: Errand, mut ticket: Ticket) {
         let over = ticket.over();
-        let streaming = AtomicBool::new(false);
-        let exchange = self.exchange(errand, ticket.id(), &streaming);
+        let course = Course::default();
+        let exchange = self.exchange(errand, ticket.id(), &course);
         let outcome = tokio::select! {
             outcome = in_time(exchange, self.desk.limits().initialize) => outcome,
             () = over => return,

@@ -2,7 +2,6 @@
 //! server has forgotten is begun anew by us, and the host must not notice: it is set again there (T6).
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::Shared;
+use super::exchange::Course;
 use crate::message::Envelope;
 use crate::untrusted::Untrusted;
 use crate::upstream::Purpose;
@@ -84,7 +84,7 @@ impl Shared {
         for (id, line) in self.settings.requests() {
             let setting = async {
                 let reply = self.upstream.post(line, (Purpose::Background, Instant::now())).await?;
-                let (response, rest) = self.response_in(reply, &id, &AtomicBool::new(false), false).await?;
+                let (response, rest) = self.response_in(reply, &id, &Course::default(), false).await?;
                 let refused = Envelope::parse(&response).is_ok_and(|response| response.result.is_none());
                 self.read_to_the_end(rest).await?;
                 if refused { Err(UpstreamError::NotAResponse(Untrusted::new("an error"))) } else { Ok(()) }

@@ -2,7 +2,6 @@
 //! the server says that a call's headers do not fit.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Shared;
+use super::exchange::Course;
 use crate::message::Envelope;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
@@ -65,7 +65,7 @@ impl Shared {
         for _ in 0..PAGES {
             let Some(line) = modern::list_tools(request, ID, cursor.as_deref()) else { return Ok(()) };
             let reply = self.upstream.post(line.into(), (Purpose::Background, Instant::now())).await?;
-            let (response, rest) = self.response_in(reply.of_era(true), ID, &AtomicBool::new(false), false).await?;
+            let (response, rest) = self.response_in(reply.of_era(true), ID, &Course::default(), false).await?;
             drop(rest);
             let response = self.upstream.learn_tools(response);
             let result = Envelope::parse(&response).ok().and_then(|envelope| envelope.result);

@@ -20,6 +20,20 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How long a stream is asked for in vain.
 const IN_VAIN: Duration = Duration::from_secs(45);
 
+/// The tries to go on with the stream of one request.
+#[derive(Debug)]
+pub struct Resumption {
+    pace: Pace,
+    /// Until when it is asked for, where it brings nothing.
+    until: Option<Instant>,
+}
+
+impl Default for Resumption {
+    fn default() -> Self {
+        Resumption { pace: Pace::new(FIRST_WAIT, LONGEST_WAIT), until: None }
+    }
+}
+
 impl Upstream {
     /// Opens the session's stream, or goes on with one from `place`. `None` where the server has none: it says so by 405,
     /// and any other refusal means the same (T4), but for one that passes. `place` is empty once there is a stream.
@@ -51,14 +65,24 @@ impl Upstream {
     ///
     /// # Errors
     /// What ended the stream, where it has no event to go on behind, the server refuses, or it is away for too long.
-    pub async fn resume(&self, reply: Reply, ended: UpstreamError) -> Result<Reply, UpstreamError> {
+    pub async fn resume(
+        &self,
+        reply: Reply,
+        ended: UpstreamError,
+        tries: &mut Resumption,
+    ) -> Result<Reply, UpstreamError> {
         let lived = reply.lived();
         let Some(mut place) = reply.into_place().filter(|place| !place.last_event_id().is_empty()) else {
             return Err(ended);
         };
-        let mut pace = Pace::new(FIRST_WAIT, LONGEST_WAIT);
-        let mut wait = pace.after_stream(lived, place.retry());
-        let until = Instant::now() + wait + IN_VAIN;
+        if lived {
+            tries.until = None;
+        }
+        let mut wait = tries.pace.after_stream(lived, place.retry());
+        let until = *tries.until.get_or_insert_with(|| Instant::now() + wait + IN_VAIN);
+        if Instant::now() >= until {
+            return Err(ended); // it may be opened again and again, and never bring anything
+        }
         loop {
             tracing::debug!("a stream {ended}; going on with it in {} ms", wait.as_millis());
             tokio::time::sleep(wait).await;
@@ -66,7 +90,7 @@ impl Upstream {
                 Ok(Some(stream)) => return Ok(Reply::on(stream, self.transport.max_message)),
                 Err(error) if Instant::now() < until && (error.passes() || error.breaks_a_stream()) => {
                     tracing::debug!("a stream cannot be gone on with: {error}");
-                    wait = pace.after_stream(false, place.retry());
+                    wait = tries.pace.after_stream(false, place.retry());
                 }
                 Ok(None) | Err(_) => return Err(ended),
             }

@@ -7,7 +7,7 @@ use mcp_bridge_tests::bridge::Bridge;
 use mcp_mock_server::{Fault, FaultSetting, Listed, MockServerBuilder, ReplyForm, Seen};
 use serde_json::{Value, json};
 
-use crate::{House, code, is_post, open, progress, steps, text, with};
+use crate::{House, cancelled, code, is_post, open, progress, steps, text, with};
 
 /// What may pass between the end of a `retry` time and the request that it delays.
 const LATE: Duration = Duration::from_millis(200);
@@ -149,4 +149,22 @@ async fn t4_a_stream_without_event_ids_is_opened_again_too() {
     house.server.wait_for(|log| gets(log) == 2).await;
     house.server.change_list(Listed::Tools).await;
     assert_eq!(bridge.next().await["method"], "notifications/tools/list_changed");
+}
+
+#[tokio::test]
+async fn t5_a_stream_that_brings_nothing_is_asked_for_ever_more_slowly() {
+    let faults = vec![Fault::StreamCut.into()];
+    let (house, mut bridge) = broken(resumable().sse_retry(Some(Duration::from_millis(50))), faults).await;
+    let id = bridge.send_request("tools/call", json!({"name": "echo", "arguments": {}})).await;
+    house.server.wait_for(|log| resumptions(log).len() == 5).await;
+    let times: Vec<SystemTime> = resumptions(&house.server.log()).iter().map(|seen| seen.at).collect();
+    let pauses: Vec<Duration> = times.windows(2).map(|pair| between(pair[0], pair[1])).collect();
+    assert!(pauses.windows(2).all(|pair| pair[1] > pair[0].mul_f64(1.3)), "{pauses:?}");
+    // Nobody asks any more for what the host has cancelled.
+    house.server.set_fault(None);
+    bridge.send(cancelled(&json!(id))).await;
+    house.server.wait_for(|log| log.iter().any(|seen| is_post(seen, "notifications/cancelled"))).await;
+    assert_eq!(bridge.request("ping", json!({})).await["result"], json!({}));
+    assert_eq!(bridge.end().await.stdout.len(), 2);
+    assert_eq!(house.posts("tools/call"), 1);
 }

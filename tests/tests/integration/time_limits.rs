@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mcp_bridge_tests::bridge::Options;
+use mcp_bridge_tests::scripted::{Answer, Scripted, Seen};
 use mcp_mock_server::{Fault, ReplyForm};
 use serde_json::{Value, json};
 
@@ -126,7 +127,7 @@ async fn t9_a_cancellation_reaches_the_server_and_the_call_ends_there() {
 #[tokio::test]
 async fn t9_what_nobody_waits_for_is_not_cancelled_and_initialize_cannot_be() {
     let house = House::new(open().initialize_delay(Duration::from_millis(300))).await;
-    let mut bridge: mcp_bridge_tests::bridge::Bridge = Options::start(house.options());
+    let mut bridge = house.options().start();
     let initialize = bridge.send_initialize().await;
     bridge.send(cancelled(&json!(initialize))).await;
     assert!(bridge.response(initialize).await["result"].is_object());
@@ -139,4 +140,25 @@ async fn t9_what_nobody_waits_for_is_not_cancelled_and_initialize_cannot_be() {
     house.server.wait_for(|log| log.iter().any(|seen| is_post(seen, "notifications/x"))).await;
     assert_eq!(house.posts("notifications/cancelled"), 0);
     assert_eq!(bridge.request("ping", json!({})).await["result"], json!({}));
+}
+
+#[tokio::test]
+async fn t9_what_the_host_has_cancelled_is_not_sent_again() {
+    let server = Scripted::start(|seen| match seen.method() {
+        "resources/read" => Answer::open_stream(": hello\n\n"),
+        _ => Answer::honest(seen),
+    })
+    .await;
+    let state = tempfile::tempdir().unwrap();
+    let mut bridge = Options::to(&server.url, state.path()).with(&["--idle-timeout", "1"]).start();
+    bridge.initialize().await;
+    // Both streams say nothing and are taken for dead: the first after nobody waits for it any more.
+    let first = bridge.send_request("resources/read", json!({"uri": "a:1"})).await;
+    server.wait_for_open(1).await;
+    bridge.send(cancelled(&json!(first))).await;
+    server.wait_for(|log| log.iter().any(|seen| seen.is("POST", "notifications/cancelled"))).await;
+    let second = bridge.send_request("resources/read", json!({"uri": "a:2"})).await;
+    let of = |log: &[Seen], id: u64| log.iter().filter(|seen| seen.http == "POST" && seen.json["id"] == id).count();
+    server.wait_for(|log| of(log, second) == 2).await;
+    assert_eq!(of(&server.log(), first), 1);
 }
