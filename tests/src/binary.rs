@@ -35,6 +35,17 @@ pub fn build_aloud() -> io::Result<()> {
     Ok(())
 }
 
+/// Takes them from now on as they lie beside this program: for one that others start many times after a build.
+///
+/// # Errors
+/// Where this program does not know where it lies.
+pub fn take_as_built() -> io::Result<()> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().ok_or_else(|| io::Error::other("this program lies in no folder"))?;
+    FOLDER.get_or_init(|| folder.to_owned());
+    Ok(())
+}
+
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
 fn built() -> &'static PathBuf {

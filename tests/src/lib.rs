@@ -7,6 +7,7 @@ pub mod bench;
 pub mod binary;
 pub mod bridge;
 pub mod browser;
+pub mod conformance;
 pub mod demo;
 pub mod proxy;
 pub mod scripted;

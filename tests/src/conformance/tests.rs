@@ -1,0 +1,62 @@
+//! What the host takes from the suite, and what it makes of tools and forms.
+
+use super::*;
+
+fn task(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Task, Failure> {
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    Task::given(arguments.iter().map(|&argument| argument.to_owned()), variable)
+}
+
+#[test]
+fn the_last_argument_is_the_url_and_the_others_are_the_bridges() {
+    let task =
+        task(&["--log", "debug", "http://localhost:1/mcp"], &[("MCP_CONFORMANCE_SCENARIO", "initialize")]).unwrap();
+    let wanted = ["--upstream", "http://localhost:1/mcp", "--patience", "0", "--log", "debug"];
+    assert_eq!(task.arguments(), wanted);
+    assert_eq!(task.revision, "2025-11-25");
+}
+
+#[test]
+fn a_client_of_the_suites_is_given_to_the_bridge_its_secret_by_a_variable() {
+    let context = ("MCP_CONFORMANCE_CONTEXT", r#"{"client_id": "c", "client_secret": "s"}"#);
+    let task = task(&["u"], &[("MCP_CONFORMANCE_SCENARIO", "auth/pre-registration"), context]).unwrap();
+    assert!(task.arguments().ends_with(&["--client-id", "c", "--client-secret-env", CLIENT_SECRET]));
+}
+
+#[test]
+fn without_a_url_or_a_scenario_there_is_nothing_to_play() {
+    assert!(matches!(task(&[], &[("MCP_CONFORMANCE_SCENARIO", "initialize")]), Err(Failure::NoUrl)));
+    assert!(matches!(task(&["u"], &[]), Err(Failure::NoScenario)));
+    let broken = [("MCP_CONFORMANCE_SCENARIO", "initialize"), ("MCP_CONFORMANCE_CONTEXT", "{")];
+    assert!(matches!(task(&["u"], &broken), Err(Failure::Context(_))));
+}
+
+#[test]
+fn a_host_with_a_handshake_speaks_at_most_the_last_revision_that_has_one() {
+    for (asked, spoken) in [("2025-03-26", "2025-03-26"), ("2025-11-25", "2025-11-25"), ("2026-07-28", "2025-11-25")] {
+        let variables = [("MCP_CONFORMANCE_SCENARIO", "initialize"), ("MCP_CONFORMANCE_PROTOCOL_VERSION", asked)];
+        assert_eq!(task(&["u"], &variables).unwrap().revision, spoken, "{asked}");
+    }
+}
+
+#[test]
+fn each_tool_is_called_with_what_it_demands_and_nothing_else() {
+    let task = task(&["u"], &[("MCP_CONFORMANCE_SCENARIO", "tools_call")]).unwrap();
+    let properties = json!({"a": {"type": "number"}, "b": {"type": "string"}, "c": {"type": "boolean"}});
+    let tools = [
+        json!({"name": "add", "inputSchema": {"type": "object", "properties": properties, "required": ["a", "b"]}}),
+        json!({"name": "bare", "inputSchema": {"type": "object"}}),
+    ];
+    let wanted = [json!({"name": "add", "arguments": {"a": 2, "b": "text"}}), json!({"name": "bare", "arguments": {}})];
+    assert_eq!(task.calls(&tools), wanted);
+}
+
+#[test]
+fn a_form_is_sent_off_with_its_defaults() {
+    let schema =
+        json!({"properties": {"name": {"default": "Ann"}, "age": {"type": "integer"}, "ok": {"default": false}}});
+    assert_eq!(Value::from(defaults_of(&schema)), json!({"name": "Ann", "ok": false}));
+}
