@@ -7,6 +7,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
@@ -17,13 +18,15 @@ use tokio::sync::mpsc;
 use super::Input;
 use super::lines::{Cutter, Sheaf};
 use super::output::Lines;
+use super::stdio::hand_over;
 
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// How much a pipe shall hold, in bytes: what Linux lets everybody have. It takes memory only as it is filled.
+/// How much the pipe to the host shall hold once a long message goes, in bytes. Each user has an allowance for wide pipes, so
+/// it is neither wider nor sooner than it must be.
 #[cfg(target_os = "linux")]
-const WIDE: usize = 1024 * 1024;
+const WIDE: usize = 256 * 1024;
 /// How much of a long message is written at once, in bytes: a pipe is locked for as long as a write goes on, and the host is to
 /// read the beginning meanwhile.
 const PIECE: usize = 128 * 1024;
@@ -33,12 +36,12 @@ const BURST: Duration = Duration::from_micros(25);
 
 /// One end of a pipe or socket, which does not block while this lives.
 pub(super) struct Pipe<T: ?Sized> {
-    _before: Before,
+    before: Arc<Before>,
     end: Box<T>,
 }
 
-/// How its file description was. Whoever shares it shall find it so.
-struct Before {
+/// How its file description was. Whoever shares it shall find it so, once nobody here needs it otherwise.
+pub(super) struct Before {
     file: File,
     flags: OFlags,
 }
@@ -50,22 +53,22 @@ pub(super) type Writer = Pipe<dyn AsyncWrite + Send + Unpin>;
 
 /// stdin, if it can be waited for and is not stderr too.
 pub(super) fn reader(file: &File, stderr: &File) -> Option<Reader> {
-    let (before, kind) = Before::of(file, stderr)?;
+    let (before, kind) = Before::of(file, stderr, None)?;
     let end: Box<dyn AsyncRead + Send + Unpin> = match kind {
         FileType::Fifo => Box::new(pipe::Receiver::from_file(file.try_clone().ok()?).ok()?),
         _ => Box::new(socket(file)?),
     };
-    Some(Pipe { _before: before, end })
+    Some(Pipe { before, end })
 }
 
-/// stdout, if it can be waited for and is not stderr too.
-pub(super) fn writer(file: &File, stderr: &File) -> Option<Writer> {
-    let (before, kind) = Before::of(file, stderr)?;
+/// stdout, if it can be waited for and is not stderr too. It may be `stdin` too, as one socket for both.
+pub(super) fn writer(file: &File, stderr: &File, stdin: Option<&Arc<Before>>) -> Option<Writer> {
+    let (before, kind) = Before::of(file, stderr, stdin)?;
     let end: Box<dyn AsyncWrite + Send + Unpin> = match kind {
         FileType::Fifo => Box::new(pipe::Sender::from_file(file.try_clone().ok()?).ok()?),
         _ => Box::new(socket(file)?),
     };
-    Some(Pipe { _before: before, end })
+    Some(Pipe { before, end })
 }
 
 fn socket(file: &File) -> Option<tokio::net::UnixStream> {
@@ -76,29 +79,20 @@ fn socket(file: &File) -> Option<tokio::net::UnixStream> {
 }
 
 impl Before {
-    fn of(file: &File, stderr: &File) -> Option<(Before, FileType)> {
+    fn of(file: &File, stderr: &File, stdin: Option<&Arc<Before>>) -> Option<(Arc<Before>, FileType)> {
         let own = fstat(file).ok()?;
         let kind = FileType::from_raw_mode(own.st_mode);
-        let is_stderr = fstat(stderr).is_ok_and(|other| (other.st_dev, other.st_ino) == (own.st_dev, own.st_ino));
+        let is_same = |other: &File| fstat(other).is_ok_and(|o| (o.st_dev, o.st_ino) == (own.st_dev, own.st_ino));
+        let is_stderr = is_same(stderr);
         let flags = fcntl_getfl(file).ok()?;
         let waits = matches!(kind, FileType::Fifo | FileType::Socket) && !is_stderr;
         waits.then_some(())?;
-        widen(file, kind);
-        Some((Before { file: file.try_clone().ok()?, flags }, kind))
+        if let Some(stdin) = stdin.filter(|stdin| is_same(&stdin.file)) {
+            return Some((stdin.clone(), kind));
+        }
+        Some((Arc::new(Before { file: file.try_clone().ok()?, flags }), kind))
     }
 }
-
-/// A long message through a narrow pipe is many waits of both sides for each other. Where the system does not allow it, the
-/// pipe stays as it is.
-#[cfg(target_os = "linux")]
-fn widen(file: &File, kind: FileType) {
-    if kind == FileType::Fifo {
-        let _ = rustix::pipe::fcntl_setpipe_size(file, WIDE);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn widen(_: &File, _: FileType) {}
 
 impl Drop for Before {
     fn drop(&mut self) {
@@ -122,7 +116,7 @@ impl Reader {
                 ready.extend(cutter.end());
             }
             for line in ready.drain(..) {
-                if to_bridge.send(line).await.is_err() {
+                if hand_over(line, &to_bridge).await.is_err() {
                     return Ok(());
                 }
             }
@@ -133,7 +127,23 @@ impl Reader {
     }
 }
 
+impl Pipe<dyn AsyncRead + Send + Unpin> {
+    /// For the other end, where that is the same.
+    pub(super) fn before(&self) -> Arc<Before> {
+        self.before.clone()
+    }
+}
+
 impl Writer {
+    /// A long message through a narrow pipe is many waits of both sides for each other. Where the system does not allow it,
+    /// the pipe stays as it is; a socket is no pipe.
+    fn widen(&self) {
+        #[cfg(target_os = "linux")]
+        if rustix::pipe::fcntl_getpipe_size(&self.before.file).is_ok_and(|size| size < WIDE) {
+            let _ = rustix::pipe::fcntl_setpipe_size(&self.before.file, WIDE);
+        }
+    }
+
     /// Writes lines, what is ready together, until there are no more or the listener is gone.
     ///
     /// # Errors
@@ -163,6 +173,9 @@ impl Writer {
 
     async fn write_all(&mut self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         IoSlice::advance_slices(&mut parts, 0);
+        if parts.first().is_some_and(|part| part.len() > PIECE) {
+            self.widen();
+        }
         while !parts.is_empty() {
             let written = match parts[0].get(..PIECE) {
                 Some(piece) => self.end.write(piece).await?,

@@ -14,6 +14,8 @@ use super::{Host, Input, Written};
 
 /// How many lines of the host may wait to be looked at.
 const QUEUE: usize = 64;
+/// A line over this length waits alone, in bytes.
+const LONG: usize = 64 * 1024;
 
 /// Opens the pair, in a runtime. `longest` is the longest line that is taken, in bytes. The receiver resolves once
 /// [`Host::written`] is gone: everything is written, or nobody waits for it any more.
@@ -25,20 +27,41 @@ pub fn open(longest: usize) -> io::Result<(Host, oneshot::Receiver<()>)> {
     let (output, lines) = output::channel();
     let (done, all) = oneshot::channel();
     let (waits, over) = oneshot::channel();
-    read(file_of(io::stdin())?, longest, to_bridge)?;
-    write(file_of(io::stdout())?, lines, done)?;
+    let shared = read(file_of(io::stdin())?, longest, to_bridge)?;
+    write(file_of(io::stdout())?, lines, done, &shared)?;
     Ok((Host { input, output, written: Written { all, _waits: waits } }, over))
 }
 
-fn read(stdin: File, longest: usize, to_bridge: mpsc::Sender<Input>) -> io::Result<()> {
+/// What the two ends of one socket have in common.
+#[cfg(unix)]
+type Shared = Option<std::sync::Arc<super::pipe::Before>>;
+#[cfg(not(unix))]
+type Shared = ();
+
+fn read(stdin: File, longest: usize, to_bridge: mpsc::Sender<Input>) -> io::Result<Shared> {
     #[cfg(unix)]
     if let Some(pipe) = super::pipe::reader(&stdin, &file_of(io::stderr())?) {
+        let before = pipe.before();
         tokio::spawn(async move { ended(pipe.read_lines(longest, to_bridge).await) });
+        return Ok(Some(before));
+    }
+    let (thread, runtime) = (std::thread::Builder::new().name("stdin".into()), Handle::current());
+    let take = move |line| runtime.block_on(hand_over(line, &to_bridge)).is_ok();
+    thread.spawn(move || ended(read_lines(stdin, longest, take)))?;
+    Ok(Shared::default())
+}
+
+/// Hands a line to the bridge once it takes it. A long one goes when no other waits: what waits is few bytes (H10).
+///
+/// # Errors
+/// Nobody takes any more.
+pub(super) async fn hand_over(line: Input, to_bridge: &mpsc::Sender<Input>) -> Result<(), ()> {
+    if matches!(&line, Input::Line(line) if line.len() > LONG) {
+        let mut places = to_bridge.reserve_many(QUEUE).await.map_err(|_| ())?;
+        places.next().ok_or(())?.send(line);
         return Ok(());
     }
-    let thread = std::thread::Builder::new().name("stdin".into());
-    thread.spawn(move || ended(read_lines(stdin, longest, |line| to_bridge.blocking_send(line).is_ok())))?;
-    Ok(())
+    to_bridge.send(line).await.map_err(|_| ())
 }
 
 fn ended(read: io::Result<()>) {
@@ -47,10 +70,10 @@ fn ended(read: io::Result<()>) {
     }
 }
 
-fn write(stdout: File, lines: Lines, done: oneshot::Sender<()>) -> io::Result<()> {
+fn write(stdout: File, lines: Lines, done: oneshot::Sender<()>, shared: &Shared) -> io::Result<()> {
     let listener = gone(stdout.try_clone()?)?;
     #[cfg(unix)]
-    if let Some(pipe) = super::pipe::writer(&stdout, &file_of(io::stderr())?) {
+    if let Some(pipe) = super::pipe::writer(&stdout, &file_of(io::stderr())?, shared.as_ref()) {
         tokio::spawn(async move { written(pipe.write_lines(lines, listener).await, done) });
         return Ok(());
     }
