@@ -54,6 +54,7 @@ use crate::message::{self, Envelope, Invalid, Kind};
 use crate::settings::{Patience, TransportSettings};
 use crate::untrusted::Untrusted;
 use crate::upstream::modern::is_modern;
+use crate::upstream::pace::Pace;
 use crate::upstream::retry::is_idempotent;
 use crate::upstream::{Purpose, Upstream};
 
@@ -84,12 +85,13 @@ struct Shared {
     /// What the host has set in the session, for the next one.
     settings: SessionSettings,
     /// One for each request that the upstream may have at once (H10).
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     request_timeout: Option<Duration>,
     calls: watch::Receiver<Instant>,
     /// The host has sent a request, or has initialized.
     heard: Notify,
     stream: Mutex<Option<AbortHandle>>,
+    http_sse_pace: Mutex<Pace>,
     /// The server does not answer the stream's request before it has something to say.
     stream_comes_late: AtomicBool,
     /// Whatever goes on beside the loop. Aborted at the end.
@@ -133,11 +135,12 @@ impl Relay {
             own_requests: OwnRequests::default(),
             server_requests: ServerRequests::default(),
             settings: SessionSettings::default(),
-            slots: Semaphore::new(transport.max_in_flight.min(Semaphore::MAX_PERMITS)),
+            slots: Arc::new(Semaphore::new(transport.max_in_flight.min(Semaphore::MAX_PERMITS))),
             request_timeout: transport.request_timeout,
             calls: calls.subscribe(),
             heard: Notify::new(),
             stream: Mutex::default(),
+            http_sse_pace: Mutex::new(session_stream::pace()),
             stream_comes_late: AtomicBool::new(false),
             tasks: Mutex::default(),
         });
@@ -190,9 +193,9 @@ impl Relay {
             }
             Input::TooLong { length, limit, beginning } => {
                 let reason = format!("a line of {length} bytes, over the limit of {limit}");
-                let id = id_at_the_beginning(&beginning);
+                let (id, is_response) = shown_at_the_beginning(&beginning);
                 let load = self.shared.backlog.put_on(beginning.len());
-                self.refuse(&Invalid::message(id.as_deref(), reason), (load, None));
+                self.refuse(&Invalid { is_response, ..Invalid::message(id, reason) }, (load, None));
             }
         }
     }
@@ -288,7 +291,7 @@ impl Relay {
         match method {
             "initialize" => {
                 for probe in self.probes.drain(..) {
-                    shared.in_flight.cancel(&probe);
+                    shared.in_flight.cancel_probe(&probe);
                 }
                 shared.desk.receive(&InitializeParams::read(envelope.params));
                 shared.settings.clear();
@@ -297,6 +300,7 @@ impl Relay {
             }
             "server/discover" => {
                 errand.purpose = Purpose::Background;
+                self.probes.retain(|probe| shared.in_flight.has(probe));
                 self.probes.push(id.to_owned());
                 self.shared.spawn(shared.carry_discover(errand, ticket));
             }
@@ -356,14 +360,25 @@ impl Shared {
     }
 }
 
-/// The id of a line over the limit, where its beginning shows one (H4).
-fn id_at_the_beginning(beginning: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(beginning)
-        .map_or_else(|e| String::from_utf8_lossy(&beginning[..e.valid_up_to()]).into_owned(), str::to_owned);
-    let after = text[text.find("\"id\"")? + 4..].trim_start().strip_prefix(':')?.trim_start().to_owned();
-    let mut values = serde_json::Deserializer::from_str(&after).into_iter::<&RawValue>();
-    let id = values.next()?.ok()?.get();
-    (matches!(id.as_bytes().first(), Some(b'"' | b'-' | b'0'..=b'9'))).then(|| id.to_owned())
+/// What the beginning of a line over the limit shows (H4): the id of the request, and whether it is a response instead, which
+/// has no answer. Only the outermost members count, and a number at the very end may be cut.
+fn shown_at_the_beginning(beginning: &[u8]) -> (Option<&str>, bool) {
+    let text = match str::from_utf8(beginning) {
+        Ok(text) => text,
+        Err(error) => str::from_utf8(&beginning[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    let (mut id, mut is_request, mut is_response) = (None, false, false);
+    // It is cut, so it is no JSON.
+    let _ = message::scan::beginnings(text, |key, value| match (key, value) {
+        ("method", _) => is_request = true,
+        ("result" | "error", _) => is_response = true,
+        ("id", Some(value)) if value.as_bytes().as_ptr_range().end != text.as_bytes().as_ptr_range().end => {
+            id = Some(value)
+        }
+        _ => {}
+    });
+    let id = id.filter(|id| matches!(id.as_bytes().first(), Some(b'"' | b'-' | b'0'..=b'9')));
+    (id, is_response && !is_request)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod headers;
 pub mod http_sse;
 pub mod modern;
 pub mod pace;
+pub mod resumption;
 pub mod retry;
 pub mod session;
 pub mod sse;

@@ -23,6 +23,19 @@ pub enum Shape {
 /// # Errors
 /// [`NotJson`], wherever in the text: members before it may have been handed out.
 pub fn members<'a>(text: &'a str, mut take: impl FnMut(&'a str, &'a str)) -> Result<Shape, NotJson> {
+    beginnings(text, |key, value| {
+        if let Some(value) = value {
+            take(key, value);
+        }
+    })
+}
+
+/// As [`members`], for a text that may be cut anywhere: a member whose value is not JSON, or not whole, is handed out without
+/// it. A number at the very end is handed out; it may go on.
+///
+/// # Errors
+/// [`NotJson`].
+pub fn beginnings<'a>(text: &'a str, mut take: impl FnMut(&'a str, Option<&'a str>)) -> Result<Shape, NotJson> {
     let mut scan = Scan::new(text);
     scan.blanks();
     if scan.peek() != Some(b'{') {
@@ -41,8 +54,11 @@ pub fn members<'a>(text: &'a str, mut take: impl FnMut(&'a str, &'a str)) -> Res
         let key = &text[key + 1..scan.at - 1];
         scan.colon()?;
         let value = scan.at;
-        scan.value()?;
-        take(key, &text[value..scan.at]);
+        if let Err(error) = scan.value() {
+            take(key, None);
+            return Err(error);
+        }
+        take(key, Some(&text[value..scan.at]));
         scan.blanks();
         match scan.next()? {
             b',' => scan.blanks(),

@@ -22,6 +22,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How long a request waits for a server that is away (T7: a minute at most).
 const ABSENCE: Duration = Duration::from_secs(45);
+/// How often a handshake is begun anew whose answer broke off.
+const MOST_BROKEN: u32 = 3;
 /// How long one handshake may take without a person being asked: a connection that died in sleep answers never.
 const ATTEMPT: Duration = Duration::from_secs(60);
 
@@ -200,11 +202,13 @@ impl Shared {
 
     async fn establish(self: Arc<Self>) {
         let mut wait = FIRST_WAIT;
+        let mut broken = 0;
         let state = loop {
             // Each attempt counts as a message of its own: how the last one ended decides nothing for it.
             match self.attempt(Instant::now()).await {
                 Ok(response) => break self.settle(response),
-                Err(error) if self.is_worth_another_try(&error) => {
+                Err(error) if self.is_worth_another_try(&error, broken) => {
+                    broken += u32::from(!error.passes());
                     let problem = error.problem(self.upstream.shown());
                     self.desk.has_trouble(&problem);
                     // The server's own wish is never cut short.
@@ -227,10 +231,12 @@ impl Shared {
     }
 
     /// Whether the server may be there soon. One that wants to be left alone for longer than anybody waits says no (T7).
-    fn is_worth_another_try(&self, error: &UpstreamError) -> bool {
+    /// One whose answers break off is asked again so often and no oftener.
+    fn is_worth_another_try(&self, error: &UpstreamError, broken: u32) -> bool {
         let promised = self.desk.has_promised();
         let in_time = promised || error.retry_after().is_none_or(|wait| wait <= ABSENCE);
-        in_time && error.passes() || promised && error.may_pass()
+        let breaks = error.may_be_repeated() && broken < MOST_BROKEN;
+        in_time && (error.passes() || breaks) || promised && error.may_pass()
     }
 
     /// One handshake, bounded in time as long as no person is asked to sign in for it.
@@ -251,7 +257,14 @@ impl Shared {
             return Err(reply.refused());
         }
         while let Some(message) = reply.next().await? {
-            match Incoming::sort(message, &id, reply.bond())? {
+            let incoming = match Incoming::sort(message, &id, reply.bond()) {
+                Err(error) if reply.is_stream() => {
+                    tracing::warn!("`{}` {error}", self.upstream.shown());
+                    continue;
+                }
+                sorted => sorted?,
+            };
+            match incoming {
                 Incoming::Response(response) => {
                     if let Ok(envelope) = Envelope::parse(&response)
                         && envelope.result.is_some()

@@ -1,10 +1,11 @@
 //! One request of the host to its response, and what else comes on the way. Whoever needs the response has the ticket.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
 use super::in_flight::Ticket;
@@ -13,8 +14,8 @@ use crate::untrusted::Untrusted;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::{Bond, Reply};
+use crate::upstream::resumption::Resumption;
 use crate::upstream::retry::Retry;
-use crate::upstream::standalone_stream::Resumption;
 
 /// How long a stream is read on after its request is over.
 const AFTERWORDS: Duration = Duration::from_secs(30);
@@ -43,6 +44,22 @@ pub(super) struct Course {
     streaming: AtomicBool,
     /// Nobody waits for it any more: nothing more is sent for it.
     over: AtomicBool,
+    /// Something was sent for it.
+    sent: AtomicBool,
+    /// Its place among those that the server may have at once.
+    slot: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Course {
+    /// Nobody waits any more: what still comes holds up no other.
+    fn is_over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        drop(self.lock_slot().take());
+    }
+
+    fn lock_slot(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A message of the upstream, in the reply to one request.
@@ -67,7 +84,7 @@ impl Shared {
             outcome = &mut exchange => outcome,
             () = over => {
                 tracing::debug!("a request is over without its response");
-                course.over.store(true, Ordering::Relaxed);
+                course.is_over();
                 // The server may still withdraw what it asked the host for this request; the response goes nowhere.
                 if course.streaming.load(Ordering::Relaxed) && !modern {
                     let _ = tokio::time::timeout(AFTERWORDS, exchange).await;
@@ -104,7 +121,7 @@ impl Shared {
         match self.unless_late(limit, exchange.as_mut()).await {
             Some(outcome) => outcome,
             None => {
-                if !modern {
+                if !modern && course.sent.load(Ordering::Relaxed) {
                     self.withdraw(id);
                 }
                 Err(UpstreamError::TookTooLong(limit))
@@ -148,19 +165,20 @@ impl Shared {
         course: &Course,
     ) -> Result<(Bytes, Reply), UpstreamError> {
         let Errand { line, received, may_begin, purpose, idempotent, sets, modern } = errand;
-        let (mut slot, mut may_learn) = (None, modern);
-        let mut may_renew = true;
+        let (mut may_renew, mut may_learn) = (true, modern);
         let mut retry = Retry::new(received, idempotent);
         loop {
             self.arrived(received, may_begin).await?;
             let session = self.session_number();
             self.introduced((purpose, received)).await?;
-            if slot.is_none() {
-                slot = self.slots.acquire().await.ok();
+            if course.lock_slot().is_none() {
+                let slot = self.slots.clone().acquire_owned().await.ok();
+                *course.lock_slot() = slot;
             }
             if self.session_number() != session {
                 continue; // it was lost meanwhile
             }
+            course.sent.store(true, Ordering::Relaxed);
             let error = match self.upstream.post(line.clone(), (purpose, received)).await {
                 Err(error) => error,
                 Ok(reply) => match reply.retry_after().and_then(|wait| retry.busy(wait)) {

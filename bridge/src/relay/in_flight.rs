@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::backlog::Load;
 use super::batch::Batch;
 use crate::host::output::Output;
-use crate::message;
+use crate::message::{self, Envelope};
 use crate::problem::{Code, Problem};
 
 /// The table of requests in flight.
@@ -83,6 +83,21 @@ impl InFlight {
         let mut table = self.lock();
         let cancellable = table.entries.get(id).is_some_and(|entry| entry.cancellable);
         cancellable.then(|| table.entries.remove(id)).flatten().map(|entry| entry.line.clone())
+    }
+
+    /// Ends a request of this id if it is a probe still; the id may have been used again.
+    pub fn cancel_probe(&self, id: &str) {
+        let mut table = self.lock();
+        let is_probe = |entry: &Entry| Envelope::parse(&entry.line).is_ok_and(|probe| probe.is("server/discover"));
+        if table.entries.get(id).is_some_and(is_probe) {
+            table.entries.remove(id);
+        }
+    }
+
+    /// Whether a request of this id waits.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        self.lock().entries.contains_key(id)
     }
 
     /// The requests that wait.

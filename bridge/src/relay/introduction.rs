@@ -69,10 +69,10 @@ impl Shared {
             Err(error) => self.did_not_arrive(&error),
             Ok(()) => {}
         }
-        introduction.is_over();
         // Now the server may speak unasked (T4), and what it asks there for a request that follows must find the stream.
         session_stream::open(self).await;
         self.set_again().await;
+        introduction.is_over();
         Ok(())
     }
 }

@@ -21,6 +21,11 @@ const LIVED: Duration = Duration::from_secs(10);
 /// How long other messages wait for the stream: a server need not answer before it has something to say.
 const HEAD_START: Duration = Duration::from_millis(150);
 
+/// How soon the stream of HTTP+SSE is opened again.
+pub(super) fn pace() -> Pace {
+    Pace::new(FIRST_WAIT, LONGEST_WAIT)
+}
+
 /// Opens the stream of the session, in place of an earlier one's. Returns once it is there, or need not be waited for.
 pub(super) async fn open(shared: &Arc<Shared>) {
     shared.close_stream();
@@ -53,9 +58,11 @@ async fn begin_again_when_broken(shared: Arc<Shared>) {
     let Some(session) = shared.session_number() else { return };
     let opened = Instant::now();
     shared.upstream.http_sse_broken().await;
-    if opened.elapsed() < LIVED {
-        tokio::time::sleep(FIRST_WAIT).await;
-    }
+    let wait = {
+        let mut pace = shared.http_sse_pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.after_stream(opened.elapsed() >= LIVED, Some(Duration::ZERO))
+    };
+    tokio::time::sleep(wait).await;
     shared.session_is_lost(session);
 }
 
@@ -63,7 +70,7 @@ async fn begin_again_when_broken(shared: Arc<Shared>) {
 async fn keep_open(shared: Arc<Shared>, opens: Shut) {
     let mut opens = Some(opens);
     let mut place = Place::default();
-    let mut pace = Pace::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut pace = pace();
     let mut may_ask_again = true;
     loop {
         let session = shared.session_number();

@@ -66,13 +66,19 @@ fn a_request_of_the_server_is_no_response() {
 
 #[test]
 fn h4_the_id_is_found_at_the_beginning_of_a_line_that_is_too_long() {
-    let table: [(&[u8], Option<&str>); 4] = [
-        (br#"{"jsonrpc":"2.0","id": 17,"params":{"a":"xxxx"#, Some("17")),
-        (br#"{"id":"a b","x"#, Some("\"a b\"")),
-        (br#"{"id":null,"x"#, None),
-        (b"{\"x\":\"\xc3", None),
+    type Shown = (Option<&'static str>, bool);
+    let table: [(&[u8], Shown); 9] = [
+        (br#"{"jsonrpc":"2.0","id": 17,"params":{"a":"xxxx"#, (Some("17"), false)),
+        (br#"{"id":"a b","x"#, (Some("\"a b\""), false)),
+        (br#"{"id":1,"params":{"n":1"#, (Some("1"), false)),
+        (br#"{"id":12"#, (None, false)), // it may go on
+        (br#"{"id":null,"x"#, (None, false)),
+        (br#"{"method":"tools/call","params":{"arguments":{"id":5,"text":"xxxx"#, (None, false)),
+        (br#"{"jsonrpc":"2.0","id":3,"result":{"a":"xxxx"#, (Some("3"), true)),
+        (br#"{"error":{"message":"xxxx"#, (None, true)),
+        (b"{\"x\":\"\xc3", (None, false)),
     ];
-    for (beginning, id) in table {
-        assert_eq!(id_at_the_beginning(beginning).as_deref(), id);
+    for (beginning, shown) in table {
+        assert_eq!(shown_at_the_beginning(beginning), shown, "{}", String::from_utf8_lossy(beginning));
     }
 }

@@ -200,15 +200,6 @@ impl Reply {
         }
     }
 
-    /// The next message, if it is there already: nothing more is read for it.
-    pub fn ready(&mut self) -> Option<Bytes> {
-        match &mut self.messages {
-            Messages::Unread(_) | Messages::Elsewhere(_) => None,
-            Messages::Body(messages) => messages.pop_front(),
-            Messages::Stream(stream) => stream.ready(),
-        }
-    }
-
     /// What ties the message that [`Reply::next`] gave last to the request.
     #[must_use]
     pub fn bond(&self) -> Bond {

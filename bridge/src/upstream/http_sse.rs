@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -42,16 +42,22 @@ pub(super) struct HttpSse {
 pub(super) struct Connection {
     /// Where messages are POSTed to.
     pub(super) endpoint: Target,
-    waiting: Mutex<HashMap<Box<str>, oneshot::Sender<Bytes>>>,
+    /// By id, each with a number of its own: an id may be used again.
+    waiting: Mutex<HashMap<Box<str>, Waiter>>,
+    next_number: AtomicU64,
     broken: watch::Sender<bool>,
     reader: Mutex<Option<AbortHandle>>,
 }
+
+/// Who waits for a response, and its number.
+type Waiter = (u64, oneshot::Sender<Bytes>);
 
 /// The response to one request, by the stream.
 #[derive(Debug)]
 pub(super) struct Awaited {
     connection: Arc<Connection>,
     id: Box<str>,
+    number: u64,
     response: Option<oneshot::Receiver<Bytes>>,
 }
 
@@ -120,9 +126,7 @@ impl Upstream {
             return Err(UpstreamError::EndpointElsewhere(SafeUrl::new(&endpoint)));
         }
         self.http_sse.spoken.store(true, Ordering::Relaxed);
-        let (waiting, broken) = (Mutex::default(), watch::Sender::new(false));
-        let endpoint = Target::new(endpoint);
-        let connection = Arc::new(Connection { endpoint, waiting, broken, reader: Mutex::default() });
+        let connection = Connection::new(Target::new(endpoint));
         let reader = tokio::spawn(read(Arc::downgrade(&connection), stream, listener));
         *lock(&connection.reader) = Some(reader.abort_handle());
         *lock(&self.http_sse.connection) = Some(connection);
@@ -135,8 +139,11 @@ impl HttpSse {
         lock(&self.connection).clone()
     }
 
+    /// Gives up the stream: nothing more comes by it, and who waits there is told.
     pub(super) fn close(&self) {
-        drop(lock(&self.connection).take());
+        if let Some(connection) = lock(&self.connection).take() {
+            connection.is_broken();
+        }
     }
 }
 
@@ -152,8 +159,9 @@ impl Connection {
         let envelope = Envelope::parse(message).ok().filter(|envelope| envelope.kind == Kind::Request);
         let Some(id) = envelope.and_then(|envelope| envelope.id) else { return Ok(None) };
         let (tell, told) = oneshot::channel();
-        lock(&self.waiting).insert(id.into(), tell);
-        Ok(Some(Awaited { connection: self.clone(), id: id.into(), response: Some(told) }))
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        lock(&self.waiting).insert(id.into(), (number, tell));
+        Ok(Some(Awaited { connection: self.clone(), id: id.into(), number, response: Some(told) }))
     }
 
     /// Gives a response to whoever waits for it, or the message back.
@@ -166,7 +174,7 @@ impl Connection {
             false => waiting.keys().find(|known| message::same_id(known, id)).cloned(),
         };
         match known.and_then(|known: Box<str>| waiting.remove(&known)) {
-            Some(waiter) => {
+            Some((_, waiter)) => {
                 let _ = waiter.send(message);
                 None
             }
@@ -175,11 +183,25 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
+impl Connection {
+    fn new(endpoint: Target) -> Arc<Self> {
+        let (waiting, broken) = (Mutex::default(), watch::Sender::new(false));
+        Arc::new(Connection { endpoint, waiting, next_number: AtomicU64::new(0), broken, reader: Mutex::default() })
+    }
+
+    /// Nothing more comes by it.
+    fn is_broken(&self) {
+        self.broken.send_replace(true);
+        lock(&self.waiting).clear();
         if let Some(reader) = lock(&self.reader).take() {
             reader.abort();
         }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.is_broken();
     }
 }
 
@@ -195,7 +217,10 @@ impl Awaited {
 
 impl Drop for Awaited {
     fn drop(&mut self) {
-        lock(&self.connection.waiting).remove(&self.id);
+        let mut waiting = lock(&self.connection.waiting);
+        if waiting.get(&self.id).is_some_and(|(number, _)| *number == self.number) {
+            waiting.remove(&self.id);
+        }
     }
 }
 
@@ -216,8 +241,7 @@ async fn read(connection: Weak<Connection>, mut stream: Stream, listener: Listen
         }
     }
     if let Some(connection) = connection.upgrade() {
-        connection.broken.send_replace(true);
-        lock(&connection.waiting).clear();
+        connection.is_broken();
     }
 }
 
@@ -231,8 +255,7 @@ mod tests {
 
     fn connection() -> Arc<Connection> {
         let endpoint = Target::new(url::Url::parse("http://127.0.0.1/messages").unwrap());
-        let (waiting, broken) = (Mutex::default(), watch::Sender::new(false));
-        Arc::new(Connection { endpoint, waiting, broken, reader: Mutex::default() })
+        Connection::new(endpoint)
     }
 
     #[tokio::test]

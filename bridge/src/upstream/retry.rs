@@ -52,7 +52,7 @@ impl Retry {
     }
 
     fn within(&self, wait: Duration) -> Option<Duration> {
-        (Instant::now() + wait <= self.until).then_some(wait)
+        (wait <= self.until.saturating_duration_since(Instant::now())).then_some(wait)
     }
 }
 
@@ -150,6 +150,7 @@ mod tests {
         let mut retry = Retry::new(Instant::now(), false);
         assert_eq!(retry.busy(Duration::from_secs(20)), Some(Duration::from_secs(20)));
         assert_eq!(retry.busy(Duration::from_secs(50)), None);
+        assert_eq!(retry.busy(Duration::from_secs(u64::MAX)), None);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Stream {
     ready: VecDeque<Bytes>,
     /// What an event of this name says, which only T11 wants.
     endpoint: Option<Bytes>,
+    /// Why no more can be read, once what is ready is told.
+    failed: Option<UpstreamError>,
     /// It brought an event, if only one without a message.
     lived: bool,
 }
@@ -62,7 +64,7 @@ impl Stream {
     pub(super) fn new(response: Answer, sent: Vec<HeaderValue>, limits: Limits, place: Place) -> Self {
         let parser = sse::Parser::new(limits.message);
         let (told, ready) = (Told::default(), VecDeque::new());
-        Stream { response, sent, limits, parser, place, told, ready, endpoint: None, lived: false }
+        Stream { response, sent, limits, parser, place, told, ready, endpoint: None, failed: None, lived: false }
     }
 
     /// The next message on one line, or `None` at the end.
@@ -74,8 +76,12 @@ impl Stream {
             if let Some(message) = self.ready.pop_front() {
                 return Ok(Some(message));
             }
+            // What came before it has been told.
+            if let Some(error) = self.failed.take() {
+                return Err(error.without(&headers::secrets(&self.sent)));
+            }
             let Some(chunk) = self.chunk().await? else { return Ok(None) };
-            self.read(&chunk).map_err(|error| error.without(&headers::secrets(&self.sent)))?;
+            self.failed = self.read(&chunk).err();
         }
     }
 
@@ -88,13 +94,9 @@ impl Stream {
             let Some(chunk) = self.chunk().await? else { return Ok(None) };
             self.read(&chunk)?;
         }
-        let endpoint = self.endpoint.take().filter(|_| self.ready.is_empty());
+        // Kept only where no message came before it.
+        let endpoint = self.endpoint.take();
         Ok(endpoint.map(|endpoint| String::from_utf8_lossy(&endpoint).into_owned()))
-    }
-
-    /// The next message, if it is there already: nothing more is read for it.
-    pub fn ready(&mut self) -> Option<Bytes> {
-        self.ready.pop_front()
     }
 
     /// Whether it brought an event.
@@ -125,7 +127,8 @@ impl Stream {
         let Stream { parser, place, told, ready, endpoint, lived, .. } = self;
         let mut outcome = Ok(());
         let parsed = parser.push(chunk, |event| {
-            *lived = true;
+            let is_told = event.id.as_ref().is_some_and(|id| place.told.ids.contains(id) || place.last_event_id == *id);
+            *lived |= !is_told;
             if event.name == "endpoint" && ready.is_empty() {
                 *endpoint = Some(event.data);
                 return;
@@ -141,8 +144,10 @@ impl Stream {
             }
             outcome = one_line_each(event.data, ready);
         });
-        if !parser.last_event_id().is_empty() {
-            place.last_event_id = parser.last_event_id().clone();
+        // One that cannot be sent back is none.
+        let last = parser.last_event_id();
+        if !last.is_empty() && HeaderValue::from_bytes(last).is_ok() {
+            place.last_event_id = last.clone();
         }
         place.retry = parser.retry().or(place.retry);
         parsed.map_err(|sse::TooLarge(limit)| UpstreamError::TooLarge(limit))?;
