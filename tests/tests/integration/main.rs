@@ -20,6 +20,7 @@ mod modern;
 mod network;
 mod odd_answers;
 mod odd_servers;
+mod odd_streams;
 mod patience;
 mod process_wall;
 mod recovery;
