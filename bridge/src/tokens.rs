@@ -17,7 +17,7 @@ pub use self::pass::Pass;
 use self::waiting::SignInState;
 use crate::credentials::record::{Record, Tokens, unix_now};
 use crate::credentials::sign_in::Aim;
-use crate::credentials::store::{Room, Store};
+use crate::credentials::store::{Room, Stamp, Store};
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
 use crate::settings::SignInSettings;
@@ -30,6 +30,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// How long a refresh ahead of time is not tried again after it failed.
 const COOL_DOWN: Duration = Duration::from_secs(10);
 
+/// How often a bridge that has a token looks whether the store has another one.
+const GLANCE: Duration = Duration::from_secs(1);
 /// How long a message waits for a refresh ahead of time; its token is good still.
 const AHEAD: Duration = Duration::from_secs(5);
 
@@ -59,6 +61,8 @@ pub struct Keeper {
     /// The person gave an `Authorization` header: it is the only credential.
     fixed: bool,
     held: Mutex<Option<Arc<Held>>>,
+    /// When the store was last looked at, and what it was.
+    seen: Mutex<Option<(Instant, Stamp)>>,
     /// One authorization at a time in this process; the store's lock does the same over all processes. Keeps how the last
     /// one failed, when, and what it was for.
     turn: tokio::sync::Mutex<Option<(Instant, Aim, Problem)>>,
@@ -98,6 +102,7 @@ impl Keeper {
             room,
             fixed,
             held: Mutex::default(),
+            seen: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             rejected: AtomicU64::new(0),
             looked: Mutex::default(),
@@ -133,14 +138,31 @@ impl Keeper {
 
     /// The token in use, from memory or, the first time, from the store.
     fn current(&self) -> Result<Option<Arc<Held>>, Problem> {
-        if let Some(held) = &*self.lock_held() {
-            return Ok(Some(held.clone()));
+        let held = self.lock_held().clone();
+        if held.is_none() {
+            return self.reload();
         }
-        self.reload()
+        // Somebody may have signed out, or in as somebody else. Where the store cannot be read, the token stays good.
+        if self.store_changed() { Ok(self.reload().unwrap_or(held)) } else { Ok(held) }
+    }
+
+    /// Whether the store is another than when it was last looked at; looked at now and then only.
+    fn store_changed(&self) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if seen.as_ref().is_some_and(|(at, _)| now.duration_since(*at) < GLANCE) {
+            return false;
+        }
+        let stamp = self.room.stamp();
+        let changed = seen.as_ref().is_some_and(|(_, before)| *before != stamp);
+        *seen = Some((now, stamp));
+        changed
     }
 
     /// Reads the store again.
     fn reload(&self) -> Result<Option<Arc<Held>>, Problem> {
+        // Before it is read: what changes meanwhile is seen the next time.
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), self.room.stamp()));
         let record = self.room.read()?;
         let held = record.and_then(|record| Held::from_record(&record)).map(Arc::new);
         if let Some(held) = held.as_ref().filter(|held| self.room.accepted() == Some(held.tokens.access_fingerprint()))

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mcp_bridge_tests::bridge::{Ended, Options};
 use mcp_mock_server::{Endpoint, Fault, MockServer};
@@ -150,6 +150,19 @@ mod logout {
         // The registration stayed: one tab, no second client.
         house.bridge().await.end().await;
         assert_eq!((house.browser.tabs_opened(), house.server.count(Endpoint::Registration)), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn a21_a_bridge_that_runs_uses_the_token_no_longer_although_the_server_still_takes_it() {
+        let house = House::new(MockServer::builder().revocation(false)).await;
+        let mut bridge = house.bridge().await;
+        succeeds(&house, &["logout", &house.server.mcp_url()]).await;
+        let begun = Instant::now();
+        while house.browser.tabs_opened() < 2 {
+            assert!(bridge.call_tool("list_files", json!({})).await["result"].is_object());
+            assert!(begun.elapsed() < Duration::from_secs(20), "the token is used on");
+        }
+        bridge.end().await;
     }
 
     #[tokio::test]
