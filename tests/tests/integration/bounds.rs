@@ -89,6 +89,28 @@ async fn h10_at_max_in_flight_the_hosts_answers_still_reach_the_server() {
     assert!(bridge.response(waits).await["result"]["resources"].is_array());
 }
 
+#[tokio::test]
+async fn h10_behind_all_that_queues_a_cancellation_is_acted_on_and_each_id_is_answered_once() {
+    let house = House::new(open()).await;
+    let mut bridge = house.settled(house.options().with(&["--max-in-flight", "1"])).await;
+    let slow = json!({"name": "slow", "arguments": {"milliseconds": 60_000}});
+    let first = bridge.send_request("tools/call", slow).await;
+    house.server.wait_for_slow(1).await;
+    // Twelve of the sixteen MiB that may wait.
+    let pad = "x".repeat(64 * 1024);
+    let mut ids = Vec::new();
+    for n in 0..192 {
+        let arguments = json!({"n": n, "pad": pad});
+        ids.push(bridge.send_request("tools/call", json!({"name": "echo", "arguments": arguments})).await);
+    }
+    bridge.send(cancelled(&json!(first))).await;
+    house.server.wait_for_slow(0).await;
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(bridge.response(*id).await["result"]["structuredContent"]["n"], n);
+    }
+    assert_eq!(bridge.end().await.stdout.len(), 1 + 192);
+}
+
 /// The most memory that a process has held so far, in MiB.
 #[cfg(target_os = "linux")]
 fn peak(process: u32) -> u64 {
@@ -128,6 +150,7 @@ async fn h10_a_host_that_does_not_read_costs_bounded_memory_and_loses_nothing() 
         assert!(bridge.response(told).await["result"].is_object());
         assert_eq!(steps(&bridge, "p"), [1, 2, 3]);
         let held = peak(bridge.id().unwrap());
+        eprintln!("HELD {reply:?} {held}");
         assert!(held < 100, "{reply:?}: {held} MiB of {} MiB", CALLS * BYTES as u64 / 1024 / 1024);
         assert_eq!(bridge.others.iter().filter(|m| m["id"] == Value::Null).count(), 3, "only progress besides");
     }

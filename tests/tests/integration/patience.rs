@@ -313,3 +313,21 @@ async fn a17_an_authorization_server_that_is_away_at_the_start_is_asked_again_wh
     assert_ne!(response["error"]["data"]["code"], "connection_refused", "{response}");
     assert!(issuer.count(Endpoint::Token) > 0, "{response}");
 }
+
+#[tokio::test]
+async fn h12_before_the_host_is_initialized_nothing_of_ours_reaches_it_but_logs() {
+    let house = House::new(MockServer::builder()).await;
+    let mut bridge = house.options().with(&["--patience", "1", "--no-browser"]).start();
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {"url": {}}},
+        "clientInfo": {"name": "t", "version": "1"}});
+    assert!(bridge.request("initialize", params).await["result"].is_object());
+    assert_eq!(tools(&mut bridge).await, ["mcp_bridge_status"]);
+    let status = text(&bridge.call_tool("mcp_bridge_status", json!({})).await).to_owned();
+    let url = status.split_whitespace().find(|word| word.starts_with("http") && word.contains("authorize")).unwrap();
+    mcp_bridge_tests::browser::visit(url.trim_matches(['`', ',', '.'])).await;
+    house.server.wait_for(|log| log.iter().any(|seen| crate::is_post(seen, "initialize") && seen.status == 200)).await;
+    assert_eq!(bridge.request("ping", json!({})).await["result"], json!({}));
+    assert!(bridge.others.iter().all(|message| message["method"] == "notifications/message"), "{:?}", bridge.others);
+    bridge.send(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
+    notification(&mut bridge, "notifications/tools/list_changed").await;
+}

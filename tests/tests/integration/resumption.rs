@@ -168,3 +168,47 @@ async fn t5_a_stream_that_brings_nothing_is_asked_for_ever_more_slowly() {
     assert_eq!(bridge.end().await.stdout.len(), 2);
     assert_eq!(house.posts("tools/call"), 1);
 }
+
+#[tokio::test]
+async fn t5_a_question_of_the_server_on_a_stream_that_was_gone_on_with_is_asked_and_answered_once() {
+    let polls = vec![with(Fault::StreamPolls, 1)];
+    let (_house, mut bridge) = broken(resumable().sse_retry(Some(Duration::from_millis(50))), polls).await;
+    for n in 0..3 {
+        let id = bridge.send_request("tools/call", json!({"name": "ask", "arguments": {}})).await;
+        let question = bridge.next().await;
+        assert_eq!(question["method"], "elicitation/create", "{n}: {question}");
+        let answer = json!({"action": "accept", "content": {"name": "Anna"}});
+        bridge.send(json!({"jsonrpc": "2.0", "id": question["id"], "result": answer})).await;
+        assert!(text(&bridge.response(id).await).contains("Anna"), "{n}");
+    }
+    assert_eq!(bridge.end().await.stdout.len(), 1 + 3 * 2);
+}
+
+#[tokio::test]
+async fn t5_many_streams_that_break_at_once_are_each_gone_on_with() {
+    let faults = vec![with(Fault::StreamPolls, 2)];
+    let (_house, mut bridge) = broken(resumable().sse_retry(Some(Duration::from_millis(50))), faults).await;
+    let mut ids = Vec::new();
+    for n in 0..12 {
+        ids.push(bridge.send_request("tools/call", progress(5, &format!("p{n}"))).await);
+    }
+    for id in ids {
+        assert_eq!(bridge.response(id).await["result"]["structuredContent"], json!({"steps": 5}));
+    }
+    for n in 0..12 {
+        assert_eq!(steps(&bridge, &format!("p{n}")), [1, 2, 3, 4, 5], "{n}");
+    }
+}
+
+#[tokio::test]
+async fn t5_a_session_that_is_lost_while_a_stream_is_away_fails_its_call_and_no_other() {
+    let server = resumable().reply(ReplyForm::Sse).sse_retry(Some(Duration::from_millis(300)));
+    let (house, mut bridge) = broken(server, Vec::new()).await;
+    let id = bridge.send_request("tools/call", json!({"name": "slow", "arguments": {"milliseconds": 60_000}})).await;
+    house.server.wait_for_slow(1).await;
+    house.server.end_streams();
+    house.server.forget_sessions();
+    assert_eq!(code(&bridge.response(id).await), "stream_broken");
+    assert_eq!(bridge.call_tool("echo", json!({"n": 1})).await["result"]["structuredContent"], json!({"n": 1}));
+    assert_eq!((house.posts("tools/call"), house.posts("initialize")), (2, 2));
+}

@@ -7,7 +7,7 @@ use mcp_bridge_tests::bridge::Bridge;
 use mcp_mock_server::{Fault, FaultSetting, MockServerBuilder, RetryAfter};
 use serde_json::json;
 
-use crate::{House, code, is_post, open, with};
+use crate::{House, cancelled, code, is_post, open, with};
 
 async fn house_with(server: MockServerBuilder, faults: &[FaultSetting]) -> (House, Bridge) {
     let house = House::new(server).await;
@@ -160,4 +160,58 @@ async fn t7_a_notification_reaches_a_server_that_is_busy_or_away_for_a_moment() 
     house.server.resume().unwrap();
     house.server.wait_for(|log| log.iter().any(|seen| is_post(seen, "notifications/y") && seen.status == 202)).await;
     assert_eq!(house.posts("notifications/y"), 1);
+}
+
+#[tokio::test]
+async fn t7_a_server_that_is_busy_at_the_start_is_waited_for_as_it_says() {
+    for fault in [Fault::RetryAfter429, Fault::RetryAfter503] {
+        let house = House::new(open().fault(fault)).await;
+        let mut bridge = house.options().start();
+        assert!(bridge.initialize().await["result"].is_object(), "{fault}");
+        let log = house.server.log();
+        let tries: Vec<SystemTime> =
+            log.iter().filter(|seen| is_post(seen, "initialize")).map(|seen| seen.at).collect();
+        assert_eq!(tries.len(), 2, "{fault}");
+        assert!(tries[1].duration_since(tries[0]).unwrap() >= Duration::from_secs(1), "{fault}");
+    }
+    let server = open().retry_after(Some(RetryAfter::Seconds(3600))).fault(with(Fault::RetryAfter503, 100));
+    let house = House::new(server).await;
+    let mut bridge = house.options().start();
+    let response = bridge.initialize().await;
+    assert!(response["error"]["message"].as_str().unwrap().contains("3600 s"), "{response}");
+    assert_eq!(house.posts("initialize"), 1);
+}
+
+#[tokio::test]
+async fn t9_a_call_that_is_cancelled_before_it_reached_the_server_never_does() {
+    let house = House::new(open()).await;
+    let mut bridge = house.settled(house.options().with(&["--log", "info"])).await;
+    house.server.pause().await;
+    let id = bridge.send_request("tools/call", json!({"name": "echo", "arguments": {}})).await;
+    bridge.stderr_line_with("trying again").await;
+    bridge.send(cancelled(&json!(id))).await;
+    house.server.resume().unwrap();
+    house.server.wait_for(|log| log.iter().any(|seen| is_post(seen, "notifications/cancelled"))).await;
+    assert!(bridge.call_tool("echo", json!({"n": 2})).await["result"].is_object());
+    assert_eq!(house.posts("tools/call"), 1);
+    assert_eq!(bridge.end().await.stdout.len(), 2);
+}
+
+#[tokio::test]
+async fn t7_by_http2_too_what_is_lost_with_its_connection_is_sent_again_only_if_it_is_idempotent() {
+    let house = House::new(open().tls()).await;
+    let authority = house.state.path().join("ca.pem");
+    std::fs::write(&authority, house.server.ca_pem().unwrap()).unwrap();
+    let mut bridge = house.settled(house.options().with(&["--ca-file", authority.to_str().unwrap()])).await;
+    for fault in [Fault::ClosedBeforeAnswer, Fault::LostAnswer, Fault::ResetInBody] {
+        let (lists, calls) = (house.posts("resources/list"), house.posts("tools/call"));
+        house.server.set_faults([fault]);
+        let list = bridge.request("resources/list", json!({})).await;
+        assert!(list["result"].is_object(), "{fault}: {list}");
+        assert_eq!(house.posts("resources/list"), lists + 2, "{fault}");
+        house.server.set_faults([fault]);
+        assert!(!code(&bridge.call_tool("echo", json!({})).await).is_empty(), "{fault}");
+        assert_eq!(house.posts("tools/call"), calls + 1, "{fault}: never twice");
+        assert!(bridge.call_tool("echo", json!({})).await["result"].is_object(), "{fault}: the next call works");
+    }
 }

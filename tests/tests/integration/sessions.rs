@@ -147,6 +147,24 @@ async fn t4_the_answer_to_a_request_of_a_lost_session_goes_nowhere() {
 }
 
 #[tokio::test]
+async fn t3_the_revision_that_was_agreed_on_goes_with_everything_where_it_knows_the_header() {
+    for (revision, header) in
+        [("2025-03-26", None), ("2025-06-18", Some("2025-06-18")), ("2025-11-25", Some("2025-11-25"))]
+    {
+        let house = House::new(open()).await;
+        let mut bridge = house.options().start();
+        bridge.initialize_as(revision).await;
+        house.server.wait_for(|log| streams(log) == 1).await;
+        assert_eq!(bridge.request("ping", json!({})).await["result"], json!({}));
+        bridge.end().await;
+        let log = house.server.log();
+        let later: Vec<_> = log.iter().filter(|seen| !is_post(seen, "initialize")).collect();
+        assert!(later.len() >= 4, "{revision}");
+        assert!(later.iter().all(|seen| seen.header("mcp-protocol-version") == header), "{revision}: {later:?}");
+    }
+}
+
+#[tokio::test]
 async fn t3_a_server_that_refuses_the_goodbye_changes_nothing() {
     let house = House::new(open().fault(Fault::Delete405)).await;
     let mut bridge = settled(&house).await;
