@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use self::scan::Shape;
@@ -195,6 +196,20 @@ impl Invalid {
         let reason = "a request with this id is still in flight";
         Invalid { name: Code::DuplicateId, ..Invalid::message(Some(id), reason) }
     }
+}
+
+/// The code of an error response (JSON-RPC 2.0 §5.1); `None` of anything else.
+#[must_use]
+pub fn error_code(message: &[u8]) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Response {
+        error: ResponseError,
+    }
+    #[derive(Deserialize)]
+    struct ResponseError {
+        code: i64,
+    }
+    serde_json::from_slice::<Response>(message).ok().map(|response| response.error.code)
 }
 
 /// Whether two ids mean the same although they are spelt differently: servers re-serialise what they are sent.

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -262,13 +261,5 @@ fn raw(json: &str) -> Option<Box<RawValue>> {
 }
 
 fn is_method_not_found(response: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Refused {
-        error: RefusedError,
-    }
-    #[derive(Deserialize)]
-    struct RefusedError {
-        code: i32,
-    }
-    serde_json::from_slice::<Refused>(response).is_ok_and(|refused| refused.error.code == message::METHOD_NOT_FOUND)
+    message::error_code(response) == Some(message::METHOD_NOT_FOUND.into())
 }

@@ -10,13 +10,15 @@ use serde_json::value::RawValue;
 
 use super::Shared;
 use super::exchange::Course;
-use crate::message::Envelope;
+use crate::message::{self, Envelope};
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::modern;
 
 /// MCP 2026-07-28: headers and body do not fit.
-const HEADER_MISMATCH: i32 = -32_020;
+const HEADER_MISMATCH: i64 = -32_020;
+/// What is longer is a result, and not worth reading, in bytes.
+const LONGEST_ERROR: usize = 64 * 1024;
 /// How long it may take to learn anew, and how many pages are read for it.
 const LEARNING: Duration = Duration::from_secs(30);
 const PAGES: usize = 50;
@@ -32,16 +34,7 @@ impl Shared {
     /// Whether a call was refused for its headers, and the tools are known anew since: then it was not carried out, and is
     /// worth another try.
     pub(super) async fn wants_other_headers(self: &Arc<Self>, request: &Bytes, response: &[u8]) -> bool {
-        #[derive(Deserialize)]
-        struct Refused {
-            error: RefusedError,
-        }
-        #[derive(Deserialize)]
-        struct RefusedError {
-            code: i32,
-        }
-        let is_mismatch = response.len() < 64 * 1024
-            && serde_json::from_slice::<Refused>(response).is_ok_and(|refused| refused.error.code == HEADER_MISMATCH);
+        let is_mismatch = response.len() < LONGEST_ERROR && message::error_code(response) == Some(HEADER_MISMATCH);
         if !is_mismatch || !Envelope::parse(request).is_ok_and(|request| request.is("tools/call")) {
             return false;
         }

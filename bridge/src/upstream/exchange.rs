@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde::Deserialize;
 use url::Url;
 
 use super::error::{UpstreamError, excerpt, is_oauth_error};
@@ -136,19 +135,11 @@ impl Reply {
 
     /// Whether it is an error of the modern era (E0): a server that has one speaks no older transport.
     pub async fn is_modern_error(&mut self) -> bool {
-        #[derive(Deserialize)]
-        struct Refused {
-            error: RefusedError,
-        }
-        #[derive(Deserialize)]
-        struct RefusedError {
-            code: i32,
-        }
         let Messages::Unread(response) = &mut self.messages else { return false };
         let Ok(body) = read_limited(response.as_mut(), self.longest).await else { return false };
-        let refused = serde_json::from_slice::<Refused>(&body);
+        let code = message::error_code(&body);
         self.body = Some(body);
-        refused.is_ok_and(|refused| (-32_099..=-32_020).contains(&refused.error.code))
+        code.is_some_and(|code| (-32_099..=-32_020).contains(&code))
     }
 
     /// After how long the server, which is busy, wants the same request again (T7).
