@@ -23,10 +23,12 @@ use super::stdio::hand_over;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// How much the pipe to the host shall hold once a long message goes, in bytes. Each user has an allowance for wide pipes, so
-/// it is neither wider nor sooner than it must be.
+/// How much a pipe shall hold once a long message goes, in bytes: what Linux lets everybody have. Each user has an allowance
+/// for all wide pipes together, so no pipe is widened sooner.
 #[cfg(target_os = "linux")]
-const WIDE: usize = 256 * 1024;
+const WIDE: usize = 1024 * 1024;
+/// So many whole chunks in a row are a long message.
+const LONG_READ: usize = 4;
 /// How much of a long message is written at once, in bytes: a pipe is locked for as long as a write goes on, and the host is to
 /// read the beginning meanwhile.
 const PIECE: usize = 128 * 1024;
@@ -94,6 +96,17 @@ impl Before {
     }
 }
 
+impl Before {
+    /// A long message through a narrow pipe is many waits of both sides for each other. Where the system does not allow it,
+    /// the pipe stays as it is; a socket is no pipe.
+    fn widen(&self) {
+        #[cfg(target_os = "linux")]
+        if rustix::pipe::fcntl_getpipe_size(&self.file).is_ok_and(|size| size < WIDE) {
+            let _ = rustix::pipe::fcntl_setpipe_size(&self.file, WIDE);
+        }
+    }
+}
+
 impl Drop for Before {
     fn drop(&mut self) {
         let _ = fcntl_setfl(&self.file, self.flags);
@@ -109,8 +122,13 @@ impl Reader {
         let mut chunk = vec![0; CHUNK];
         let mut cutter = Cutter::new(limit);
         let mut ready = Vec::new();
+        let mut whole = 0;
         loop {
             let length = self.end.read(&mut chunk).await?;
+            whole = if length == CHUNK { whole + 1 } else { 0 };
+            if whole == LONG_READ {
+                self.before.widen();
+            }
             cutter.cut(&chunk[..length], |line| ready.push(line));
             if length == 0 {
                 ready.extend(cutter.end());
@@ -135,15 +153,6 @@ impl Pipe<dyn AsyncRead + Send + Unpin> {
 }
 
 impl Writer {
-    /// A long message through a narrow pipe is many waits of both sides for each other. Where the system does not allow it,
-    /// the pipe stays as it is; a socket is no pipe.
-    fn widen(&self) {
-        #[cfg(target_os = "linux")]
-        if rustix::pipe::fcntl_getpipe_size(&self.before.file).is_ok_and(|size| size < WIDE) {
-            let _ = rustix::pipe::fcntl_setpipe_size(&self.before.file, WIDE);
-        }
-    }
-
     /// Writes lines, what is ready together, until there are no more or the listener is gone.
     ///
     /// # Errors
@@ -174,7 +183,7 @@ impl Writer {
     async fn write_all(&mut self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         IoSlice::advance_slices(&mut parts, 0);
         if parts.first().is_some_and(|part| part.len() > PIECE) {
-            self.widen();
+            self.before.widen();
         }
         while !parts.is_empty() {
             let written = match parts[0].get(..PIECE) {
