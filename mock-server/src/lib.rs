@@ -30,7 +30,7 @@ pub use mcp::changes::Listed;
 pub use mcp::session::OpenSession;
 pub use server::{MockServer, StartError};
 pub use settings::{
-    Account, Approval, AuthMethod, KnownClient, Layout, McpSettings, ReplyForm, RetryAfter, ServerCertificate,
+    Account, Approval, AuthMethod, Era, KnownClient, Layout, McpSettings, ReplyForm, RetryAfter, ServerCertificate,
     Settings, TokenFormat, Transport,
 };
 pub use timed_out::TimedOut;

@@ -270,6 +270,28 @@ impl MockServer {
         self.state.sessions.all().iter().map(|session| OpenSession::of(session)).collect()
     }
 
+    /// The requests of the modern era that run now, by their ids as they were spelled, in order of arrival.
+    #[must_use]
+    pub fn running(&self) -> Vec<String> {
+        self.state.modern.calls.running()
+    }
+
+    /// The requests of the modern era whose client closed the response before it was there: they were stopped.
+    #[must_use]
+    pub fn cancelled(&self) -> Vec<String> {
+        self.state.modern.calls.cancelled()
+    }
+
+    /// Waits until at least this many requests of the modern era were cancelled.
+    ///
+    /// # Panics
+    /// After 20 s, with the number of those that were.
+    pub async fn wait_for_cancelled(&self, count: usize) {
+        if let Err(cancelled) = self.state.modern.calls.wait_for_cancelled(count).await {
+            panic!("{count} cancelled requests were awaited, {cancelled} were");
+        }
+    }
+
     /// Lets every waiting call of the tool `slow` answer now.
     pub fn release_slow(&self) {
         self.state.slow.release();

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::faults::FaultSetting;
 
-pub use self::mcp::{McpSettings, RetryAfter, Transport};
+pub use self::mcp::{Era, McpSettings, RetryAfter, Transport};
 use crate::tls::IssuedCertificate;
 
 /// The scope that every call to the MCP endpoint needs.

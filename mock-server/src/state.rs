@@ -14,6 +14,7 @@ use crate::counts::Counts;
 use crate::delay::Delays;
 use crate::faults::{EVIL_WORDS, Fault, FaultSetting};
 use crate::log::Log;
+use crate::mcp::modern::Served;
 use crate::mcp::session::Sessions;
 use crate::mcp::slow::Slow;
 use crate::mcp::trouble::Trouble;
@@ -38,6 +39,8 @@ pub(crate) struct ServerState {
     pub(crate) log: Log,
     pub(crate) sessions: Sessions,
     pub(crate) slow: Slow,
+    /// What outlives a request of the modern era.
+    pub(crate) modern: Served,
     /// The authorization requests that wait for a person.
     pub(crate) waiting: consent::Waiting,
     pub(crate) trouble: Trouble,
@@ -76,6 +79,7 @@ impl ServerState {
             counts: Mutex::new(Counts::default()),
             sessions: Sessions::default(),
             slow: Slow::new(),
+            modern: Served::new(),
             trouble: Trouble::default(),
             refused_documents,
             records: Mutex::new(records),

@@ -16,6 +16,7 @@ mod issuer;
 mod known_clients;
 mod layers;
 mod management;
+mod modern;
 mod odd_answers;
 mod openid;
 mod outages;

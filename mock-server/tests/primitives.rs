@@ -120,7 +120,7 @@ mod pages {
         let mut client = Client::new(&server);
         client.initialize().await;
         for (method, list, key, count) in [
-            ("tools/list", "tools", "name", 18),
+            ("tools/list", "tools", "name", 19_usize),
             ("resources/list", "resources", "uri", 4),
             ("resources/templates/list", "resourceTemplates", "name", 2),
             ("prompts/list", "prompts", "name", 2),
@@ -136,7 +136,7 @@ mod pages {
                     None => break,
                 }
             }
-            assert_eq!((all.len(), pages), (count, count / 2), "{method}");
+            assert_eq!((all.len(), pages), (count, count.div_ceil(2)), "{method}");
             assert_eq!(all.into_iter().collect::<BTreeSet<_>>().len(), count, "{method}");
         }
     }

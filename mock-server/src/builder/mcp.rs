@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::builder::MockServerBuilder;
-use crate::settings::{RetryAfter, Transport};
+use crate::settings::{Era, RetryAfter, Transport};
 
 impl MockServerBuilder {
     /// Offers tools and logs only: resources, prompts and completion are unknown methods (default: everything).
@@ -17,6 +17,13 @@ impl MockServerBuilder {
     #[must_use]
     pub fn page_size(mut self, entries: usize) -> Self {
         self.settings.mcp.page_size = Some(entries);
+        self
+    }
+
+    /// Which eras are served (default: the legacy one).
+    #[must_use]
+    pub fn era(mut self, era: Era) -> Self {
+        self.settings.mcp.era = era;
         self
     }
 

@@ -10,7 +10,7 @@ use mcp_mock_server::FaultSetting;
 use serde::Deserialize;
 use url::Url;
 
-use super::transport::{Line, RetryAfterText, TransportName};
+use super::transport::{EraName, Line, RetryAfterText, TransportName};
 use super::values::{
     AccountText, AuthMethodName, Delay, KnownClientText, LayoutName, Origin, ReplyName, SeparateAddress, Spelled,
     TokenFormatName, ToolScope,
@@ -166,6 +166,9 @@ options! {
         /// Give lists in pages of so many entries [default: in one]
         #[arg(long, env = "MCP_MOCK_PAGE_SIZE", value_name = "ENTRIES")]
         page_size: [Option<usize>];
+        /// The eras that the MCP server serves: legacy up to 2025-11-25, modern from 2026-07-28 on [default: legacy]
+        #[arg(long, env = "MCP_MOCK_ERA", value_enum)]
+        era: [Option<EraName>];
         /// The transport of the MCP server [default: streamable-http]
         #[arg(long, env = "MCP_MOCK_TRANSPORT", value_enum)]
         transport: [Option<TransportName>];

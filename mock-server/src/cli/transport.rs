@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use mcp_mock_server::{McpSettings, RetryAfter, Transport};
+use mcp_mock_server::{Era, McpSettings, RetryAfter, Transport};
 use serde::Deserialize;
 
 use super::options::Options;
@@ -20,6 +20,18 @@ pub(crate) enum TransportName {
     StreamableHttp,
     /// HTTP+SSE (MCP 2024-11-05)
     HttpSse,
+}
+
+/// The eras of MCP that are served.
+#[derive(Clone, Copy, Debug, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EraName {
+    /// Handshake and sessions (MCP 2025-11-25 and earlier)
+    Legacy,
+    /// Metadata in every request (MCP 2026-07-28 and later)
+    Modern,
+    /// Each request by its own era
+    Both,
 }
 
 /// `2`, seconds, or `date+2`, the date in so many seconds.
@@ -57,6 +69,12 @@ pub(super) fn over(settings: McpSettings, options: &Options) -> McpSettings {
             Some(TransportName::StreamableHttp) => Transport::StreamableHttp,
             Some(TransportName::HttpSse) => Transport::HttpSse,
             None => settings.transport,
+        },
+        era: match options.era {
+            Some(EraName::Legacy) => Era::Legacy,
+            Some(EraName::Modern) => Era::Modern,
+            Some(EraName::Both) => Era::Both,
+            None => settings.era,
         },
         conformance_fixtures: options.conformance_fixtures.unwrap_or(settings.conformance_fixtures),
         resumable: options.resumable.unwrap_or(settings.resumable),

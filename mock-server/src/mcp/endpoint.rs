@@ -22,13 +22,13 @@ use crate::mcp::reply::{as_stream, in_form, json, reply, streamed};
 use crate::mcp::session::{SESSION_HEADER, Session, VERSIONS};
 use crate::mcp::stream::{self, Outlet};
 use crate::mcp::track::Track;
-use crate::mcp::{breaks, http_sse, outages, tools};
+use crate::mcp::{breaks, http_sse, modern, outages, tools};
 use crate::random::{self, NoRandomness};
-use crate::settings::Transport;
+use crate::settings::{Era, Transport};
 use crate::state::{ServerState, Shared};
 
 /// The header that names the revision agreed on, in lower case.
-const VERSION_HEADER: &str = "mcp-protocol-version";
+pub(super) const VERSION_HEADER: &str = "mcp-protocol-version";
 
 /// The header that names the last event that was seen, in lower case (WHATWG HTML §9.2.4).
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -50,6 +50,7 @@ pub(crate) async fn mcp(
             (Method::GET, Transport::HttpSse) => http_sse::open(&state, claims.as_ref(), &headers),
             (Method::POST, Transport::HttpSse) => Err(Refusal::OldTransport),
             (_, Transport::HttpSse) => Err(Refusal::Method("GET")),
+            (Method::GET | Method::DELETE, _) if modern::era(&state) == Era::Modern => Err(Refusal::Method("POST")),
             (Method::POST, _) => post(&state, claims, node, &headers, &body).await,
             (Method::GET, _) => get(&state, claims.as_ref(), node, &headers),
             (Method::DELETE, _) => delete(&state, claims.as_ref(), node, &headers),
@@ -110,6 +111,9 @@ async fn post(
         return Err(Refusal::ContentType);
     }
     let (messages, batch) = message::parse(body)?;
+    if modern::is_for(state, headers, &messages) {
+        return modern::post(state, claims, headers, &messages, batch).await;
+    }
     let opening = messages.iter().find_map(|message| match message {
         Message::Request(request) if request.method == "initialize" => Some(request),
         _ => None,
@@ -135,7 +139,8 @@ async fn post(
         return Ok(acknowledged(state));
     }
     judge_scopes(state, claims.as_ref(), &requests)?;
-    Ok(reply(Call { state: state.clone(), session, claims, outlet: Outlet::Closed }, requests, batch).await)
+    Ok(reply(Call { state: state.clone(), session, claims, outlet: Outlet::Closed, modern: None }, requests, batch)
+        .await)
 }
 
 fn initialize(

@@ -155,7 +155,7 @@ async fn post(
     let requests = taken_in(&session, &messages);
     judge_scopes(state, claims.as_ref(), &requests)?;
     if let Some(sender) = link.sender().filter(|_| !requests.is_empty()) {
-        let call = Call { state: state.clone(), session, claims, outlet: Outlet::Open(sender.clone()) };
+        let call = Call { state: state.clone(), session, claims, outlet: Outlet::Open(sender.clone()), modern: None };
         tokio::spawn(async move {
             tokio::select! {
                 () = serve(&call, &link, &requests) => {}

@@ -9,11 +9,15 @@ use serde_json::{Map, Value, json};
 use crate::authorization::jwt::Claims;
 use crate::faults::Fault;
 use crate::mcp::message::{self, INVALID_PARAMS, METHOD_NOT_FOUND, Request};
+use crate::mcp::modern::{self, Modern, results};
 use crate::mcp::session::Session;
 use crate::mcp::stream::Outlet;
 use crate::mcp::tools::conformance;
 use crate::mcp::{prompts, resources, tools};
 use crate::state::{ServerState, Shared};
+
+/// What a model is told of the server.
+pub(crate) const INSTRUCTIONS: &str = "Weather, files and a profile, all made up.";
 
 /// A JSON-RPC error.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) session: Arc<Session>,
     pub(crate) claims: Option<Claims>,
     pub(crate) outlet: Outlet,
+    /// What a request of the modern era brings and leaves; `None` in the legacy one.
+    pub(crate) modern: Option<Modern>,
 }
 
 /// A request that outlives the body it came in.
@@ -57,18 +63,22 @@ impl From<&Request<'_>> for OwnedRequest {
 /// A response as text.
 pub(crate) struct Answer {
     pub(crate) text: String,
-    pub(crate) is_error: bool,
+    /// The code of an error.
+    pub(crate) error: Option<i32>,
 }
 
 /// The response to a request other than `initialize`.
 pub(crate) async fn response(call: &Call, request: &OwnedRequest) -> Answer {
     let id = if call.state.has(Fault::WrongId) { "\"nobody\"" } else { &request.id };
     match answer(call, request).await {
-        Ok(result) => Answer { text: message::result(id, &result), is_error: false },
+        Ok(result) if call.modern.is_some() => {
+            Answer { text: message::result(id, &results::completed(call, &request.method, &result)), error: None }
+        }
+        Ok(result) => Answer { text: message::result(id, &result), error: None },
         Err(error) => {
             let id = Some(id).filter(|_| !call.state.has(Fault::ErrorWithoutId));
             let text = message::error(id, error.code, &call.state.words(&error.message), error.data.as_ref());
-            Answer { text, is_error: true }
+            Answer { text, error: Some(error.code) }
         }
     }
 }
@@ -81,6 +91,8 @@ async fn answer(call: &Call, request: &OwnedRequest) -> Result<String, RpcError>
         return result;
     }
     match request.method.as_str() {
+        "server/discover" if call.modern.is_some() => Ok(results::discovered(&call.state)),
+        method if call.modern.is_some() && !modern::METHODS.contains(&method) => Err(unknown_method(method)),
         "ping" => Ok("{}".to_owned()),
         "tools/list" => tools::list(call, params),
         "tools/call" => tools::call(call, params).await,
@@ -98,7 +110,7 @@ async fn answer(call: &Call, request: &OwnedRequest) -> Result<String, RpcError>
     }
 }
 
-fn unknown_method(method: &str) -> RpcError {
+pub(crate) fn unknown_method(method: &str) -> RpcError {
     RpcError { code: METHOD_NOT_FOUND, message: format!("there is no method {method}"), data: None }
 }
 
@@ -143,19 +155,29 @@ pub(crate) fn initialize(
     let _ = params.client_info;
     let asked = versions.iter().copied().find(|version| *version == params.protocol_version);
     let version = asked.or(versions.first().copied()).unwrap_or_default();
+    let result = json!({
+        "protocolVersion": version,
+        "capabilities": capabilities(state),
+        "serverInfo": server_info(),
+        "instructions": INSTRUCTIONS,
+    });
+    Ok((Session::new(version, params.capabilities, claims), result.to_string()))
+}
+
+/// What the server says that it can do, in either era.
+pub(crate) fn capabilities(state: &ServerState) -> Value {
     let mut capabilities = json!({ "tools": { "listChanged": true }, "logging": {} });
     if !state.settings.mcp.tools_only {
         capabilities["resources"] = json!({ "subscribe": true, "listChanged": true });
         capabilities["prompts"] = json!({ "listChanged": true });
         capabilities["completions"] = json!({});
     }
-    let result = json!({
-        "protocolVersion": version,
-        "capabilities": capabilities,
-        "serverInfo": { "name": "mcp-mock-server", "title": "Mock MCP server", "version": env!("CARGO_PKG_VERSION") },
-        "instructions": "Weather, files and a profile, all made up.",
-    });
-    Ok((Session::new(version, params.capabilities, claims), result.to_string()))
+    capabilities
+}
+
+/// Who we say that we are.
+pub(crate) fn server_info() -> Value {
+    json!({ "name": "mcp-mock-server", "title": "Mock MCP server", "version": env!("CARGO_PKG_VERSION") })
 }
 
 /// The parameters as a type of their own; absent ones are an empty object.

@@ -13,14 +13,15 @@ use crate::mcp::methods::{self, Answer, Call, OwnedRequest};
 use crate::mcp::session::Session;
 use crate::mcp::stream::{self, Outlet};
 use crate::mcp::track::Track;
-use crate::mcp::{breaks, tools};
+use crate::mcp::{breaks, modern, tools};
 use crate::settings::ReplyForm;
 use crate::state::{ServerState, Shared};
 
 /// Runs the requests and answers in the form of the moment; a tool that talks while it runs gets a stream.
 pub(super) async fn reply(call: Call, requests: Vec<OwnedRequest>, batch: bool) -> Response {
     let talks = |request: &OwnedRequest| {
-        request.method == "tools/call" && tools::name_of(request.params.as_deref()).is_some_and(|n| tools::talks(&n))
+        request.method == "tools/call"
+            && tools::name_of(request.params.as_deref()).is_some_and(|name| tools::talks(&call, &name))
     };
     if as_stream(&call.state) || requests.iter().any(talks) {
         let state = call.state.clone();
@@ -35,19 +36,29 @@ pub(super) async fn reply(call: Call, requests: Vec<OwnedRequest>, batch: bool) 
         [] => StatusCode::ACCEPTED.into_response(),
         [only] if !batch => {
             let mut response = json(in_form(&call.state, only.text.clone()));
-            if let Some(status) = call.state.fault_number(Fault::RpcErrorStatus).filter(|_| only.is_error) {
-                let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
-                *response.status_mut() = status.unwrap_or(StatusCode::BAD_REQUEST);
-            }
+            *response.status_mut() = status(&call, only);
             response
         }
         all => json(format!("[{}]", all.iter().map(|answer| answer.text.as_str()).collect::<Vec<_>>().join(","))),
     }
 }
 
+/// The status of a JSON body: the modern era has one for some errors, a fault for all of them.
+fn status(call: &Call, answer: &Answer) -> StatusCode {
+    let Some(code) = answer.error else { return StatusCode::OK };
+    match call.state.fault_number(Fault::RpcErrorStatus) {
+        Some(status) => {
+            let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+            status.unwrap_or(StatusCode::BAD_REQUEST)
+        }
+        None if call.modern.is_some() => modern::status_of(code),
+        None => StatusCode::OK,
+    }
+}
+
 /// The stream of a reply; where streams are resumable, the work goes on without its connection.
 fn stream_of(call: Call, requests: Vec<OwnedRequest>) -> Response {
-    if !call.state.settings.mcp.resumable {
+    if !call.state.settings.mcp.resumable || call.modern.is_some() {
         let state = call.state.clone();
         return stream::filled_by(&state, |outlet| async move { fill(&Call { outlet, ..call }, &requests).await });
     }
@@ -93,12 +104,14 @@ pub(super) fn streamed(state: &Shared, session: &Arc<Session>, text: String) -> 
 pub(super) async fn run(call: &Call, request: &OwnedRequest) -> Option<Answer> {
     let Some(running) = call.session.begin(&request.id) else {
         let text = message::error(Some(&request.id), INVALID_REQUEST, "a request with this id is running", None);
-        return Some(Answer { text, is_error: true });
+        return Some(Answer { text, error: Some(INVALID_REQUEST) });
     };
-    tokio::select! {
+    let answer = tokio::select! {
         () = running.cancelled.notified() => None,
         answer = methods::response(call, request) => Some(answer),
-    }
+    };
+    call.modern.as_ref().inspect(|modern| modern.ongoing.finish());
+    answer
 }
 
 /// Whether a reply is a stream even if nothing comes before its response.

@@ -8,12 +8,13 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::mcp::changes::Listed;
+use crate::mcp::message::INVALID_PARAMS;
 use crate::mcp::methods::{Call, RpcError, parsed};
 use crate::mcp::outages::http_date;
 use crate::mcp::pages::page;
 use crate::mcp::tools::everyday;
 
-/// MCP's code for a resource that is not there.
+/// The legacy code for a resource that is not there.
 const NOT_FOUND: i32 = -32002;
 /// One transparent pixel.
 const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
@@ -55,7 +56,7 @@ pub(crate) fn templates(call: &Call, params: Option<&RawValue>) -> Result<String
 /// The result of `resources/read`.
 pub(crate) fn read(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
     let Uri { uri } = parsed(params)?;
-    let contents = contents(call, &uri).ok_or_else(|| not_found(&uri))?;
+    let contents = contents(call, &uri).ok_or_else(|| not_found(call, &uri))?;
     Ok(json!({ "contents": [contents] }).to_string())
 }
 
@@ -87,7 +88,7 @@ fn contents(call: &Call, uri: &str) -> Option<Value> {
 pub(crate) fn subscribe(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
     let Uri { uri } = parsed(params)?;
     if contents(call, &uri).is_none() {
-        return Err(not_found(&uri));
+        return Err(not_found(call, &uri));
     }
     call.session.subscribe(uri);
     Ok("{}".to_owned())
@@ -100,6 +101,7 @@ pub(crate) fn unsubscribe(call: &Call, params: Option<&RawValue>) -> Result<Stri
     Ok("{}".to_owned())
 }
 
-fn not_found(uri: &str) -> RpcError {
-    RpcError { code: NOT_FOUND, message: "there is no such resource".to_owned(), data: Some(json!({ "uri": uri })) }
+fn not_found(call: &Call, uri: &str) -> RpcError {
+    let code = if call.modern.is_some() { INVALID_PARAMS } else { NOT_FOUND };
+    RpcError { code, message: "there is no such resource".to_owned(), data: Some(json!({ "uri": uri })) }
 }

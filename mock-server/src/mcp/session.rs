@@ -22,11 +22,17 @@ pub(crate) const SESSION_HEADER: &str = "mcp-session-id";
 /// The revisions that we speak, the newest first.
 pub(crate) const VERSIONS: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 
+/// The revision without handshake and sessions.
+pub(crate) const MODERN_VERSION: &str = "2026-07-28";
+
 /// Log levels by rising severity (RFC 5424 §6.2.1).
 pub(crate) const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 /// How many streams that ended can still be resumed, in a session.
 const ENDED_TRACKS: usize = 64;
+
+/// The lists that hold something more.
+pub(crate) type Surprises = Arc<Mutex<HashSet<Listed>>>;
 
 /// A client's answer to one of our requests: its result or its error, as spelled.
 pub(crate) type ClientAnswer = Result<String, String>;
@@ -38,7 +44,8 @@ pub(crate) struct Session {
     /// What the client declared.
     capabilities: Map<String, Value>,
     subscriptions: Mutex<BTreeSet<String>>,
-    surprises: Mutex<HashSet<Listed>>,
+    /// What the lists hold that they did not hold at first; all modern requests share theirs.
+    surprises: Surprises,
     page_visited: AtomicBool,
     /// The server behind the balancer that holds it.
     pub(crate) node: String,
@@ -61,7 +68,7 @@ impl Session {
             version,
             capabilities,
             subscriptions: Mutex::default(),
-            surprises: Mutex::default(),
+            surprises: Surprises::default(),
             page_visited: AtomicBool::new(false),
             node: String::new(),
             owner: claims.map(owner),
@@ -74,6 +81,16 @@ impl Session {
             running: Mutex::default(),
             asked: Mutex::default(),
             next_id: AtomicU64::new(1),
+        }
+    }
+
+    /// What stands for a session while a modern request runs: nothing of it outlives the request but the surprises.
+    /// Without a level no log message is wanted.
+    pub(crate) fn of_request(capabilities: Map<String, Value>, level: Option<usize>, surprises: Surprises) -> Self {
+        Session {
+            surprises,
+            level: Mutex::new(level.unwrap_or(usize::MAX)),
+            ..Session::new(MODERN_VERSION, capabilities, None)
         }
     }
 
@@ -190,6 +207,7 @@ impl Session {
         true
     }
 
+    /// Whether a log message of this level is to be sent.
     pub(crate) fn wants_level(&self, name: &str) -> bool {
         LEVELS.iter().position(|level| *level == name).is_some_and(|level| level >= *lock(&self.level))
     }

@@ -9,6 +9,9 @@ pub(crate) mod everyday;
 mod payloads;
 mod trials;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -45,16 +48,15 @@ pub(crate) fn name_of(params: Option<&RawValue>) -> Option<String> {
 }
 
 /// Whether a tool sends messages before its response, and so needs a stream.
-pub(crate) fn talks(name: &str) -> bool {
-    matches!(name, "progress" | "log")
-        || conformance::talks(name)
-        || (asking::NAMES.contains(&name) && name != "needs-url")
+pub(crate) fn talks(call: &Call, name: &str) -> bool {
+    matches!(name, "progress" | "log" | "test_tool_with_logging" | "test_tool_with_progress")
+        || (call.modern.is_none()
+            && (conformance::asks(name) || (asking::NAMES.contains(&name) && name != "needs-url")))
 }
 
 /// The result of `tools/list`; titles came with revision 2025-06-18.
 pub(crate) fn list(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
-    let mut tools =
-        [everyday::table(), trials::table(), changing::table(), asking::table(), payloads::table()].concat();
+    let mut tools = table();
     if call.session.has_surprise(Listed::Tools) {
         tools.push(tool("surprise", "Surprise", "Was not there before", &json!({ "type": "object" })));
     }
@@ -64,6 +66,37 @@ pub(crate) fn list(call: &Call, params: Option<&RawValue>) -> Result<String, Rpc
         }
     }
     page(call, params, "tools", tools)
+}
+
+fn table() -> Vec<Value> {
+    [everyday::table(), trials::table(), changing::table(), asking::table(), payloads::table()].concat()
+}
+
+/// An argument that a header mirrors: its path, and its name there.
+pub(crate) type Annotated = (Vec<String>, String);
+
+/// The arguments of a tool that headers mirror (MCP 2026-07-28, `x-mcp-header`).
+pub(crate) fn annotated(name: &str) -> &'static [Annotated] {
+    static ANNOTATED: LazyLock<HashMap<String, Vec<Annotated>>> = LazyLock::new(|| {
+        let tools = [table(), conformance::table()].concat();
+        let annotations = |tool: &Value| {
+            let mut found = Vec::new();
+            annotations(&tool["inputSchema"], &[], &mut found);
+            (tool["name"].as_str().unwrap_or_default().to_owned(), found)
+        };
+        tools.iter().map(annotations).collect()
+    });
+    ANNOTATED.get(name).map_or(&[], Vec::as_slice)
+}
+
+fn annotations(schema: &Value, path: &[String], found: &mut Vec<Annotated>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = [path, std::slice::from_ref(name)].concat();
+        annotations(property, &path, found);
+        if let Some(header) = property["x-mcp-header"].as_str() {
+            found.push((path, header.to_owned()));
+        }
+    }
 }
 
 fn tool(name: &str, title: &str, description: &str, schema: &Value) -> Value {
@@ -83,6 +116,7 @@ pub(crate) async fn call(call: &Call, params: Option<&RawValue>) -> Result<Strin
         "get_user_profile" => everyday::get_user_profile(call.claims.as_ref()),
         "slow" => trials::slow(call, arguments).await,
         "progress" => trials::progress(call, arguments, params.meta.and_then(|meta| meta.progress_token)).await,
+        "mirror" => content(arguments, arguments),
         "echo" => content(arguments, arguments),
         "announce" => changing::announce(call).await,
         "change" => changing::change(call, arguments).await,

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use url::Url;
 
 use super::{
-    ADMIN_SCOPE, Account, AuthMethod, EMAIL_SCOPE, Layout, MCP_SCOPE, OFFLINE_SCOPE, OPENID_SCOPE, PROFILE_SCOPE,
-    Settings,
+    ADMIN_SCOPE, Account, AuthMethod, EMAIL_SCOPE, Era, Layout, MCP_SCOPE, OFFLINE_SCOPE, OPENID_SCOPE, PROFILE_SCOPE,
+    Settings, Transport,
 };
 
 impl Settings {
@@ -52,6 +52,8 @@ impl Settings {
             )
         } else if self.layout == Layout::Authorization2025_03_26 && !at_origin {
             Some("MCP 2025-03-26 knows the authorization server at the MCP server's origin only, without a path")
+        } else if self.mcp.era != Era::Legacy && self.mcp.transport == Transport::HttpSse {
+            Some("the transport HTTP+SSE belongs to the legacy era: it ended before MCP 2026-07-28")
         } else if self.accounts.is_empty() {
             Some("there must be an account")
         } else {

@@ -13,6 +13,19 @@ pub enum Transport {
     HttpSse,
 }
 
+/// The eras of MCP that the endpoint serves: sessions after a handshake (up to 2025-11-25), or metadata in every request
+/// (from 2026-07-28 on).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Era {
+    /// Handshake and sessions only.
+    #[default]
+    Legacy,
+    /// Metadata in every request only.
+    Modern,
+    /// Each request by its own era.
+    Both,
+}
+
 /// What `Retry-After` says (RFC 9110 §10.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter {
@@ -29,6 +42,8 @@ pub struct McpSettings {
     pub tools_only: bool,
     /// How many entries a page of a list has; `None`: a list is one page.
     pub page_size: Option<usize>,
+    /// Which eras are served; the modern one over Streamable HTTP only.
+    pub era: Era,
     /// Which transport is spoken.
     pub transport: Transport,
     /// Whether event streams can be resumed (MCP 2025-11-25).
@@ -57,6 +72,7 @@ impl Default for McpSettings {
         McpSettings {
             tools_only: false,
             page_size: None,
+            era: Era::default(),
             transport: Transport::default(),
             resumable: false,
             conformance_fixtures: false,

@@ -45,13 +45,12 @@ pub(crate) async fn answer(call: &Call, method: &str, params: Option<&RawValue>)
     }
 }
 
-/// Whether a fixture sends messages before its response.
-pub(super) fn talks(name: &str) -> bool {
-    name.starts_with("test_elicitation")
-        || matches!(name, "test_tool_with_logging" | "test_tool_with_progress" | "test_sampling")
+/// Whether a fixture asks the client something.
+pub(super) fn asks(name: &str) -> bool {
+    name.starts_with("test_elicitation") || name == "test_sampling"
 }
 
-fn table() -> Vec<Value> {
+pub(super) fn table() -> Vec<Value> {
     let none = json!({ "type": "object", "properties": {} });
     let one =
         |name: &str| json!({ "type": "object", "properties": { name: { "type": "string" } }, "required": [name] });

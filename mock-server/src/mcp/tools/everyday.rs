@@ -36,7 +36,9 @@ pub(super) fn table() -> Vec<Value> {
             "What is in a folder of a made-up file tree",
             &json!({
                 "type": "object",
-                "properties": { "path": { "type": "string", "description": "A folder; without one the top" } },
+                "properties": {
+                    "path": { "type": "string", "description": "A folder; without one the top", "x-mcp-header": "Path" },
+                },
             }),
         ),
         tool(

@@ -39,6 +39,23 @@ pub(super) fn table() -> Vec<Value> {
             }),
         ),
         tool("echo", "Echo", "Returns its arguments, not a byte changed", &json!({ "type": "object" })),
+        tool(
+            "mirror",
+            "Mirror",
+            "Returns its arguments, which in the modern era headers must say too, one of each type",
+            &json!({
+                "type": "object",
+                "properties": {
+                    "text": { "type": "string", "x-mcp-header": "Text" },
+                    "number": { "type": "integer", "x-mcp-header": "Number" },
+                    "yes": { "type": "boolean", "x-mcp-header": "Yes" },
+                    "inner": {
+                        "type": "object",
+                        "properties": { "text": { "type": "string", "x-mcp-header": "Inner-Text" } },
+                    },
+                },
+            }),
+        ),
     ]
 }
 
