@@ -13,6 +13,7 @@ pub(crate) mod modern;
 pub(crate) mod outages;
 pub(crate) mod pages;
 pub(crate) mod prompts;
+pub(crate) mod questions;
 pub(crate) mod refusal;
 pub(crate) mod reply;
 pub(crate) mod resources;

@@ -2,6 +2,7 @@
 //! its test.
 
 mod headers;
+mod input;
 mod metadata;
 mod results;
 

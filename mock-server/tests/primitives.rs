@@ -75,7 +75,10 @@ mod prompts {
     #[tokio::test]
     async fn are_listed_and_filled_in() {
         let (_server, client) = open().await;
-        assert_eq!(names(&client.ask("prompts/list", &json!({})).await, "prompts", "name"), ["greet", "review"]);
+        assert_eq!(
+            names(&client.ask("prompts/list", &json!({})).await, "prompts", "name"),
+            ["greet", "review", "interview"]
+        );
         let params = json!({ "name": "greet", "arguments": { "name": "Ada", "style": "formal" } });
         let reply = client.ask("prompts/get", &params).await;
         assert_eq!(reply["result"]["messages"][0]["content"]["text"], "Greet Ada in a formal way.");
@@ -120,10 +123,10 @@ mod pages {
         let mut client = Client::new(&server);
         client.initialize().await;
         for (method, list, key, count) in [
-            ("tools/list", "tools", "name", 19_usize),
+            ("tools/list", "tools", "name", 22_usize),
             ("resources/list", "resources", "uri", 4),
             ("resources/templates/list", "resourceTemplates", "name", 2),
-            ("prompts/list", "prompts", "name", 2),
+            ("prompts/list", "prompts", "name", 3),
         ] {
             let (mut all, mut pages) = (Vec::new(), 0);
             let mut params = json!({});

@@ -21,7 +21,8 @@ async fn every_tool_has_a_name_a_description_and_a_schema() {
     let names = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect::<Vec<_>>();
     let everyday = ["get_weather", "list_files", "get_user_profile"];
     let trials = ["slow", "progress", "echo", "mirror", "announce", "change", "log"];
-    let asking = ["ask", "ask-elicitation", "ask-url", "ask-sampling", "ask-roots", "ask-ping", "needs-url"];
+    let asking = ["ask", "ask-elicitation", "ask-url", "ask-sampling", "ask-roots", "ask-ping"];
+    let asking = [&asking[..], &["ask-several", "ask-rounds", "ask-later", "needs-url"]].concat();
     assert_eq!(names, [&everyday[..], &trials, &asking, &["large", "contents"]].concat());
     for tool in tools {
         assert_eq!(tool["inputSchema"]["type"], "object");

@@ -3,6 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
@@ -68,6 +69,7 @@ pub(crate) struct SigningKey {
     public: DecodingKey,
     jwk: Value,
     id: String,
+    secret: hmac::Key,
 }
 
 impl SigningKey {
@@ -80,7 +82,13 @@ impl SigningKey {
         let public = DecodingKey::from_jwk(&jwk)?;
         let mut jwk = serde_json::to_value(&jwk)?;
         jwk["use"] = "sig".into();
-        Ok(SigningKey { private, public, jwk, id })
+        let secret = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(|_| KeyError::Generate)?;
+        Ok(SigningKey { private, public, jwk, id, secret })
+    }
+
+    /// What seals that which comes back to us alone.
+    pub(crate) fn secret(&self) -> &hmac::Key {
+        &self.secret
     }
 
     pub(crate) fn public_jwk(&self) -> &Value {

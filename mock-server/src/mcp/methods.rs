@@ -100,11 +100,11 @@ async fn answer(call: &Call, request: &OwnedRequest) -> Result<String, RpcError>
         other if call.state.settings.mcp.tools_only => Err(unknown_method(other)),
         "resources/list" => resources::list(call, params),
         "resources/templates/list" => resources::templates(call, params),
-        "resources/read" => resources::read(call, params),
+        "resources/read" => resources::read(call, params).await,
         "resources/subscribe" => resources::subscribe(call, params),
         "resources/unsubscribe" => resources::unsubscribe(call, params),
         "prompts/list" => prompts::list(call, params),
-        "prompts/get" => prompts::get(call, params),
+        "prompts/get" => prompts::get(call, params).await,
         "completion/complete" => prompts::complete(params),
         other => Err(unknown_method(other)),
     }

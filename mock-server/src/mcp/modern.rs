@@ -3,6 +3,7 @@
 //! `modern/mirrored.rs`, what is asked back in `modern/input.rs`, subscriptions in `modern/listen.rs`.
 
 pub(crate) mod breach;
+pub(crate) mod input;
 mod metadata;
 mod mirrored;
 pub(crate) mod ongoing;
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use self::breach::Breach;
+use self::input::Input;
 use self::metadata::Metadata;
 use self::ongoing::{Ongoing, OngoingCalls};
 use crate::authorization::jwt::Claims;
@@ -56,6 +58,8 @@ impl Served {
 
 /// What a running request has of its own.
 pub(crate) struct Modern {
+    /// What its client answered.
+    pub(crate) input: Input,
     /// Notes how it ends.
     pub(crate) ongoing: Ongoing,
 }
@@ -130,8 +134,12 @@ async fn served(
     let session = Session::of_request(metadata.capabilities, metadata.level, state.modern.surprises.clone());
     let requests = vec![OwnedRequest::from(request)];
     judge_scopes(state, claims.as_ref(), &requests)?;
+    let input = match Input::of(state, request, claims.as_ref()) {
+        Ok(input) => input,
+        Err(breach) => return Ok(breach.response(state, request.id.get())),
+    };
     let ongoing = state.modern.calls.begin(request.id.get());
-    let modern = Some(Modern { ongoing });
+    let modern = Some(Modern { input, ongoing });
     let call = Call { state: state.clone(), session: Arc::new(session), claims, outlet: Outlet::Closed, modern };
     Ok(unbuffered(reply(call, requests, false).await))
 }

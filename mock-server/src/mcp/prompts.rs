@@ -1,4 +1,4 @@
-//! Prompts (MCP 2025-11-25, server/prompts): two of them, one with arguments, one with a resource in it; and what can
+//! Prompts (MCP 2025-11-25, server/prompts): one with arguments, one with a resource in it, one that asks; and what can
 //! stand for an argument (server/utilities/completion).
 
 use std::collections::HashMap;
@@ -10,10 +10,15 @@ use serde_json::{Value, json};
 use crate::mcp::changes::Listed;
 use crate::mcp::methods::{Call, RpcError, invalid_params, parsed};
 use crate::mcp::pages::page;
+use crate::mcp::questions::{Way, ask};
+use crate::mcp::session::ClientAnswer;
+use crate::mcp::tools::asking::form;
 
 /// How many completions go into an answer.
 const COMPLETIONS: usize = 100;
 const CITIES: [&str; 7] = ["Berlin", "Bergen", "Bern", "London", "Oslo", "Paris", "Rome"];
+/// The prompt that asks its client back.
+pub(crate) const ASKING: &str = "interview";
 const STYLES: [&str; 3] = ["formal", "friendly", "pirate"];
 
 /// The result of `prompts/list`.
@@ -28,6 +33,7 @@ pub(crate) fn list(call: &Call, params: Option<&RawValue>) -> Result<String, Rpc
             ],
         }),
         json!({ "name": "review", "description": "Asks for a review of the readme" }),
+        json!({ "name": ASKING, "description": "Asks the client by elicitation what it is to be about" }),
     ];
     if call.session.has_surprise(Listed::Prompts) {
         prompts.push(json!({ "name": "surprise", "description": "Was not there before" }));
@@ -36,7 +42,7 @@ pub(crate) fn list(call: &Call, params: Option<&RawValue>) -> Result<String, Rpc
 }
 
 /// The result of `prompts/get`.
-pub(crate) fn get(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
+pub(crate) async fn get(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
     #[derive(Deserialize)]
     struct Params {
         name: String,
@@ -54,11 +60,25 @@ pub(crate) fn get(call: &Call, params: Option<&RawValue>) -> Result<String, RpcE
             "type": "resource",
             "resource": { "uri": "mock://readme", "mimeType": "text/markdown", "text": "# A mock\n\nNothing here is real.\n" },
         }),
+        ASKING => {
+            let about = form("about", "What is it about?", &json!({ "topic": { "type": "string" } }), &["topic"]);
+            match ask(call, &[about], Way::default()).await {
+                Ok(answers) => text(&format!("Talk about {}.", answered(&answers))),
+                Err(stop) => return stop.of_other(),
+            }
+        }
         "surprise" if call.session.has_surprise(Listed::Prompts) => text("Surprise!"),
         other => return Err(invalid_params(format!("there is no prompt {other}"))),
     };
     let message = json!({ "role": "user", "content": content });
     Ok(json!({ "description": params.name, "messages": [message] }).to_string())
+}
+
+/// The first answer, be it an error, as it came.
+pub(crate) fn answered(answers: &[ClientAnswer]) -> &str {
+    answers.first().map_or("", |answer| match answer {
+        Ok(text) | Err(text) => text,
+    })
 }
 
 fn text(text: &str) -> Value {

@@ -13,17 +13,16 @@ use crate::mcp::methods::{self, Answer, Call, OwnedRequest};
 use crate::mcp::session::Session;
 use crate::mcp::stream::{self, Outlet};
 use crate::mcp::track::Track;
-use crate::mcp::{breaks, modern, tools};
+use crate::mcp::{breaks, modern, prompts, resources, tools};
 use crate::settings::ReplyForm;
 use crate::state::{ServerState, Shared};
 
 /// Runs the requests and answers in the form of the moment; a tool that talks while it runs gets a stream.
 pub(super) async fn reply(call: Call, requests: Vec<OwnedRequest>, batch: bool) -> Response {
-    let talks = |request: &OwnedRequest| {
-        request.method == "tools/call"
-            && tools::name_of(request.params.as_deref()).is_some_and(|name| tools::talks(&call, &name))
-    };
-    if as_stream(&call.state) || requests.iter().any(talks) {
+    if as_stream(&call.state) || requests.iter().any(|request| talks(&call, request)) {
+        if let Some(refusal) = refusal(&call, &requests).await {
+            return refusal;
+        }
         let state = call.state.clone();
         return breaks::broken(&state, stream_of(call, requests));
     }
@@ -34,12 +33,42 @@ pub(super) async fn reply(call: Call, requests: Vec<OwnedRequest>, batch: bool) 
     match responses.as_slice() {
         // Cancelled: nobody is to get a response any more.
         [] => StatusCode::ACCEPTED.into_response(),
-        [only] if !batch => {
-            let mut response = json(in_form(&call.state, only.text.clone()));
-            *response.status_mut() = status(&call, only);
-            response
-        }
+        [only] if !batch => alone(&call, only),
         all => json(format!("[{}]", all.iter().map(|answer| answer.text.as_str()).collect::<Vec<_>>().join(","))),
+    }
+}
+
+fn alone(call: &Call, answer: &Answer) -> Response {
+    let mut response = json(in_form(&call.state, answer.text.clone()));
+    *response.status_mut() = status(call, answer);
+    response
+}
+
+/// The error with a status of its own that a modern request gets instead of its stream: a stream says 200 before anything is
+/// known. What asks for input keeps nothing between two rounds, so that to try it changes nothing.
+async fn refusal(call: &Call, requests: &[OwnedRequest]) -> Option<Response> {
+    let [request] = requests else { return None };
+    if call.modern.is_none() || !asks(request) {
+        return None;
+    }
+    let answer = methods::response(call, request).await;
+    (status(call, &answer) != StatusCode::OK).then(|| alone(call, &answer))
+}
+
+/// Whether messages come before the response, so that it needs a stream.
+fn talks(call: &Call, request: &OwnedRequest) -> bool {
+    let tool = tools::name_of(request.params.as_deref()).filter(|_| request.method == "tools/call");
+    tool.is_some_and(|name| tools::talks(&name)) || (call.modern.is_none() && asks(request))
+}
+
+/// Whether the client is asked something before the result.
+fn asks(request: &OwnedRequest) -> bool {
+    let params = request.params.as_deref();
+    match request.method.as_str() {
+        "tools/call" => tools::name_of(params).is_some_and(|name| tools::asks(&name)),
+        "prompts/get" => tools::text_of(params, "name").as_deref() == Some(prompts::ASKING),
+        "resources/read" => tools::text_of(params, "uri").as_deref() == Some(resources::ASKING),
+        _ => false,
     }
 }
 

@@ -12,6 +12,9 @@ use crate::mcp::message::INVALID_PARAMS;
 use crate::mcp::methods::{Call, RpcError, parsed};
 use crate::mcp::outages::http_date;
 use crate::mcp::pages::page;
+use crate::mcp::prompts::answered;
+use crate::mcp::questions::{Way, ask};
+use crate::mcp::tools::asking::form;
 use crate::mcp::tools::everyday;
 
 /// The legacy code for a resource that is not there.
@@ -22,6 +25,9 @@ const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mN
 /// The templates, each with the prefix of the URIs that it makes.
 const WEATHER: &str = "mock://weather/";
 const FILES: &str = "mock://files/";
+
+/// The resource that asks its client back when it is read. It is not listed: many clients read whatever is.
+pub(crate) const ASKING: &str = "mock://private";
 
 #[derive(Deserialize)]
 struct Uri {
@@ -54,8 +60,18 @@ pub(crate) fn templates(call: &Call, params: Option<&RawValue>) -> Result<String
 }
 
 /// The result of `resources/read`.
-pub(crate) fn read(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
+pub(crate) async fn read(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
     let Uri { uri } = parsed(params)?;
+    if uri == ASKING {
+        let who = form("who", "Who wants to read it?", &json!({ "name": { "type": "string" } }), &["name"]);
+        return match ask(call, &[who], Way::default()).await {
+            Ok(answers) => {
+                let contents = json!({ "uri": uri, "mimeType": "text/plain", "text": answered(&answers) });
+                Ok(json!({ "contents": [contents] }).to_string())
+            }
+            Err(stop) => stop.of_other(),
+        };
+    }
     let contents = contents(call, &uri).ok_or_else(|| not_found(call, &uri))?;
     Ok(json!({ "contents": [contents] }).to_string())
 }

@@ -40,18 +40,23 @@ struct Meta<'a> {
 
 /// The tool that a `tools/call` is for.
 pub(crate) fn name_of(params: Option<&RawValue>) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Name {
-        name: String,
-    }
-    parsed::<Name>(params).ok().map(|named| named.name)
+    text_of(params, "name")
+}
+
+/// A parameter that is a text.
+pub(crate) fn text_of(params: Option<&RawValue>, key: &str) -> Option<String> {
+    let params = parsed::<HashMap<String, &RawValue>>(params).ok()?;
+    serde_json::from_str(params.get(key)?.get()).ok()
 }
 
 /// Whether a tool sends messages before its response, and so needs a stream.
-pub(crate) fn talks(call: &Call, name: &str) -> bool {
+pub(crate) fn talks(name: &str) -> bool {
     matches!(name, "progress" | "log" | "test_tool_with_logging" | "test_tool_with_progress")
-        || (call.modern.is_none()
-            && (conformance::asks(name) || (asking::NAMES.contains(&name) && name != "needs-url")))
+}
+
+/// Whether a tool asks the client something.
+pub(crate) fn asks(name: &str) -> bool {
+    conformance::asks(name) || (asking::NAMES.contains(&name) && !matches!(name, "needs-url" | "ask-later"))
 }
 
 /// The result of `tools/list`; titles came with revision 2025-06-18.
@@ -135,7 +140,7 @@ fn content(text: &str, structure: &str) -> String {
 }
 
 /// A result that says that the tool could not do it.
-fn failure(text: &str) -> String {
+pub(crate) fn failure(text: &str) -> String {
     json!({ "content": [{ "type": "text", "text": text }], "isError": true }).to_string()
 }
 

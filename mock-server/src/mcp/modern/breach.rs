@@ -33,6 +33,10 @@ pub(crate) enum Breach {
     NoMetadata(&'static str),
     #[error("params._meta has a wrong {0}")]
     WrongMetadata(&'static str),
+    #[error("requestState is not ours, too old, or of another request")]
+    State,
+    #[error("inputResponses must be results by the keys of inputRequests, and requestState a text")]
+    Answers,
     #[error("unsupported protocol version {requested}; served: {}", supported.join(", "))]
     Version { supported: Vec<&'static str>, requested: String },
     #[error("there is no method {0}")]
@@ -47,7 +51,7 @@ impl Breach {
             | Breach::Unreadable(_)
             | Breach::Differs { .. }
             | Breach::NotInBody(_) => HEADER_MISMATCH,
-            Breach::NoMetadata(_) | Breach::WrongMetadata(_) => INVALID_PARAMS,
+            Breach::NoMetadata(_) | Breach::WrongMetadata(_) | Breach::State | Breach::Answers => INVALID_PARAMS,
             Breach::Version { .. } => UNSUPPORTED_VERSION,
             Breach::Method(_) => METHOD_NOT_FOUND,
         }

@@ -1,28 +1,35 @@
-//! The tools that ask the client something: elicitation in both modes, sampling, roots, ping. Each tells the answer as it
-//! came, on the stream of the reply or, if told so, on the standalone one.
-
-use std::time::Duration;
+//! The tools that ask the client something: elicitation in both modes, sampling, roots, ping, one question or several. Each
+//! tells the answers as they came. How they are asked, in either era, is in `../questions.rs`.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
-use crate::mcp::message::{notification, request};
+use crate::mcp::message::notification;
 use crate::mcp::methods::{Call, RpcError};
+use crate::mcp::questions::{On, Question, Stop, Way, ask};
 use crate::mcp::session::ClientAnswer;
-use crate::mcp::stream::Outlet;
-use crate::mcp::tools::{content, failure, tool, understood};
+use crate::mcp::tools::{content, tool, understood};
 
 /// Where the pages of URL mode are.
 pub(crate) const PAGES: &str = "/elicitation";
-/// How long an answer may take.
-const ANSWER: Duration = Duration::from_secs(300);
-/// MCP's code for a call that needs a page to be visited first.
+/// The legacy code for a call that needs a page to be visited first.
 const URL_ELICITATION_REQUIRED: i32 = -32042;
+/// The most rounds that `ask-rounds` asks.
+const ROUNDS: u16 = 100;
 
 /// Their names.
-pub(super) const NAMES: [&str; 7] =
-    ["ask", "ask-elicitation", "ask-url", "ask-sampling", "ask-roots", "ask-ping", "needs-url"];
+pub(super) const NAMES: [&str; 10] = [
+    "ask",
+    "ask-elicitation",
+    "ask-url",
+    "ask-sampling",
+    "ask-roots",
+    "ask-ping",
+    "ask-several",
+    "ask-rounds",
+    "ask-later",
+    "needs-url",
+];
 
 /// Their rows of `tools/list`.
 pub(super) fn table() -> Vec<Value> {
@@ -30,6 +37,8 @@ pub(super) fn table() -> Vec<Value> {
     let message = json!({ "type": "string" });
     let with_message = json!({ "type": "object", "properties": { "message": message, "on": on } });
     let plain = json!({ "type": "object", "properties": { "on": on } });
+    let none = json!({ "type": "object", "properties": {} });
+    let rounds = json!({ "type": "integer", "minimum": 1, "maximum": ROUNDS, "default": 2 });
     vec![
         tool("ask", "Ask", "Asks for a name by elicitation and tells the answer", &with_message),
         tool("ask-elicitation", "Ask a form", "Asks by elicitation in form mode, a field of each type", &with_message),
@@ -41,22 +50,22 @@ pub(super) fn table() -> Vec<Value> {
         ),
         tool("ask-sampling", "Ask a model", "Asks the client's model and tells what it says", &with_message),
         tool("ask-roots", "Ask for roots", "Asks for the client's roots and tells them", &plain),
-        tool("ask-ping", "Ask for life", "Pings the client", &plain),
+        tool("ask-ping", "Ask for life", "Pings the client; in the modern era, without pings, just answers", &plain),
+        tool("ask-several", "Ask much", "Asks by elicitation, for a model and for roots, all at once", &plain),
+        tool(
+            "ask-rounds",
+            "Ask on and on",
+            "Asks by elicitation, and when it has the answer asks again",
+            &json!({ "type": "object", "properties": { "rounds": rounds } }),
+        ),
+        tool("ask-later", "Ask for patience", "Asks nothing, but in the modern era wants to be called again", &none),
         tool(
             "needs-url",
             "Needs a page",
-            "The first call in a session fails with the error that demands a page (-32042)",
-            &json!({ "type": "object", "properties": {} }),
+            "The first call in a session fails with the error that demands a page (-32042); in the modern era asks by it",
+            &none,
         ),
     ]
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum On {
-    #[default]
-    Reply,
-    Standalone,
 }
 
 #[derive(Default, Deserialize)]
@@ -64,13 +73,7 @@ enum On {
 struct Arguments {
     message: Option<String>,
     on: On,
-}
-
-/// What is asked, and the capability that a client must have declared for it.
-struct Question {
-    method: &'static str,
-    params: String,
-    capability: Option<(&'static str, Option<&'static str>)>,
+    rounds: Option<u16>,
 }
 
 /// The page behind the URLs of `ask-url` and `needs-url`; whoever opens it is done.
@@ -84,41 +87,42 @@ pub(super) async fn call(call: &Call, name: &str, arguments: &str) -> Result<Str
         Ok(arguments) => arguments,
         Err(failure) => return Ok(failure),
     };
-    let message = arguments.message.as_deref();
-    let id = format!("page-{}", call.state.trouble.next_stream());
-    let question = match name {
-        "ask" => form(
-            message.unwrap_or("What is your name?"),
-            &json!({ "name": { "type": "string", "title": "Name" } }),
-            &["name"],
-        ),
-        "ask-elicitation" => form(message.unwrap_or("Tell me about it."), &fields(), &["text"]),
-        "ask-url" => Question {
-            method: "elicitation/create",
-            params: page(call, &id, message).to_string(),
-            capability: Some(("elicitation", Some("url"))),
-        },
-        "ask-sampling" => sampling(message.unwrap_or("What is the capital of France?")),
-        "ask-roots" => Question { method: "roots/list", params: "{}".to_owned(), capability: Some(("roots", None)) },
-        "needs-url" => return needs_url(call, &id),
-        _ => Question { method: "ping", params: "{}".to_owned(), capability: None },
+    let done = match name {
+        "ask-several" => several(call, arguments.on).await,
+        "ask-rounds" => in_rounds(call, arguments.rounds.unwrap_or(2).min(ROUNDS)).await,
+        "ask-later" => later(call),
+        "ask-url" => by_page(call, &arguments).await,
+        "needs-url" if call.modern.is_none() => return needs_url(call),
+        "needs-url" => by_page(call, &arguments).await,
+        "ask-ping" if call.modern.is_some() => Ok(content("there are no pings", r#"{"result":{}}"#)),
+        _ => one(call, question(name, arguments.message.as_deref()), arguments.on).await,
     };
-    let (capability, mode) = question.capability.unzip();
-    if capability.is_some_and(|capability| !call.session.client_can(capability, mode.flatten())) {
-        return Ok(failure("this client did not declare that it can be asked"));
-    }
-    let result = answered(call, &question, arguments.on).await;
-    if name == "ask-url" {
-        let params = json!({ "elicitationId": id }).to_string();
-        call.outlet.send(&call.state, &notification("notifications/elicitation/complete", Some(&params))).await;
-    }
-    Ok(result)
+    done.or_else(Stop::of_tool)
 }
 
-fn form(message: &str, properties: &Value, required: &[&str]) -> Question {
+fn question(name: &str, message: Option<&str>) -> Question {
+    match name {
+        "ask" => name_of_somebody("name", message.unwrap_or("What is your name?")),
+        "ask-elicitation" => form("form", message.unwrap_or("Tell me about it."), &fields(), &["text"]),
+        "ask-sampling" => sampling(message.unwrap_or("What is the capital of France?")),
+        "ask-roots" => roots(),
+        _ => Question { key: "ping".to_owned(), method: "ping", params: json!({}), capability: None },
+    }
+}
+
+fn name_of_somebody(key: &str, message: &str) -> Question {
+    form(key, message, &json!({ "name": { "type": "string", "title": "Name" } }), &["name"])
+}
+
+/// A question by elicitation in form mode.
+pub(crate) fn form(key: &str, message: &str, properties: &Value, required: &[&str]) -> Question {
     let schema = json!({ "type": "object", "properties": properties, "required": required });
-    let params = json!({ "message": message, "requestedSchema": schema }).to_string();
-    Question { method: "elicitation/create", params, capability: Some(("elicitation", Some("form"))) }
+    Question {
+        key: key.to_owned(),
+        method: "elicitation/create",
+        params: json!({ "message": message, "requestedSchema": schema }),
+        capability: Some(("elicitation", Some("form"))),
+    }
 }
 
 fn fields() -> Value {
@@ -130,15 +134,6 @@ fn fields() -> Value {
     })
 }
 
-fn page(call: &Call, id: &str, message: Option<&str>) -> Value {
-    json!({
-        "mode": "url",
-        "elicitationId": id,
-        "url": format!("{}{PAGES}/{id}", call.state.origin),
-        "message": message.unwrap_or("Please visit this page."),
-    })
-}
-
 fn sampling(text: &str) -> Question {
     let params = json!({
         "messages": [{ "role": "user", "content": { "type": "text", "text": text } }],
@@ -146,86 +141,94 @@ fn sampling(text: &str) -> Question {
         "systemPrompt": "You are brief.",
         "maxTokens": 100,
     });
-    Question { method: "sampling/createMessage", params: params.to_string(), capability: Some(("sampling", None)) }
+    Question { key: "model".to_owned(), method: "sampling/createMessage", params, capability: Some(("sampling", None)) }
 }
 
-fn needs_url(call: &Call, id: &str) -> Result<String, RpcError> {
+fn roots() -> Question {
+    Question { key: "roots".to_owned(), method: "roots/list", params: json!({}), capability: Some(("roots", None)) }
+}
+
+async fn one(call: &Call, question: Question, on: On) -> Result<String, Stop> {
+    let answers = ask(call, &[question], Way { on, ..Way::default() }).await?;
+    Ok(answers.first().map(told).unwrap_or_default())
+}
+
+fn told(answer: &ClientAnswer) -> String {
+    match answer {
+        Ok(result) => content(result, &format!(r#"{{"result":{result}}}"#)),
+        Err(error) => content(error, &format!(r#"{{"error":{error}}}"#)),
+    }
+}
+
+fn told_together(answers: &[ClientAnswer]) -> String {
+    let answers = answers.iter().map(|answer| match answer {
+        Ok(result) => format!(r#"{{"result":{result}}}"#),
+        Err(error) => format!(r#"{{"error":{error}}}"#),
+    });
+    let answers = answers.collect::<Vec<_>>().join(",");
+    content(&format!("[{answers}]"), &format!(r#"{{"answers":[{answers}]}}"#))
+}
+
+async fn several(call: &Call, on: On) -> Result<String, Stop> {
+    let questions = [question("ask", None), question("ask-sampling", None), roots()];
+    Ok(told_together(&ask(call, &questions, Way { on, ..Way::default() }).await?))
+}
+
+async fn in_rounds(call: &Call, rounds: u16) -> Result<String, Stop> {
+    let mut answers = Vec::new();
+    for round in 1..=rounds {
+        let question = name_of_somebody(&format!("round-{round}"), &format!("Who is number {round}?"));
+        answers.extend(ask(call, &[question], Way::default()).await?);
+    }
+    Ok(told_together(&answers))
+}
+
+fn later(call: &Call) -> Result<String, Stop> {
+    match &call.modern {
+        Some(modern) if !modern.input.has_state() => {
+            Err(Stop::InputRequired(modern.input.required(&call.state, &[], true)))
+        }
+        _ => Ok(content("now", r#"{"now":true}"#)),
+    }
+}
+
+async fn by_page(call: &Call, arguments: &Arguments) -> Result<String, Stop> {
+    let id = format!("page-{}", call.state.trouble.next_stream());
+    let question = Question {
+        key: "page".to_owned(),
+        method: "elicitation/create",
+        params: page(call, &id, arguments.message.as_deref()),
+        capability: Some(("elicitation", Some("url"))),
+    };
+    let result = one(call, question, arguments.on).await?;
+    if call.modern.is_none() {
+        let params = json!({ "elicitationId": id }).to_string();
+        call.outlet.send(&call.state, &notification("notifications/elicitation/complete", Some(&params))).await;
+    }
+    Ok(result)
+}
+
+fn page(call: &Call, id: &str, message: Option<&str>) -> Value {
+    let mut page = json!({
+        "mode": "url",
+        "url": format!("{}{PAGES}/{id}", call.state.origin),
+        "message": message.unwrap_or("Please visit this page."),
+    });
+    if call.modern.is_none() {
+        page["elicitationId"] = id.into();
+    }
+    page
+}
+
+fn needs_url(call: &Call) -> Result<String, RpcError> {
     if call.session.visit_page() {
         return Ok(content("the page was visited", r#"{"visited":true}"#));
     }
-    let data = json!({ "elicitations": [page(call, id, None)] });
+    let id = format!("page-{}", call.state.trouble.next_stream());
+    let data = json!({ "elicitations": [page(call, &id, None)] });
     Err(RpcError {
         code: URL_ELICITATION_REQUIRED,
         message: "a page must be visited first".to_owned(),
         data: Some(data),
     })
-}
-
-async fn answered(call: &Call, question: &Question, on: On) -> String {
-    let outlet = match on {
-        On::Reply => Some(call.outlet.clone()),
-        On::Standalone => call.session.standalone(),
-    };
-    let Some(outlet) = outlet.filter(|outlet| !matches!(outlet, Outlet::Closed)) else {
-        return failure("there is no standalone stream");
-    };
-    match answer(call, outlet, question.method, &question.params).await {
-        Ok(Ok(result)) => content(&result, &format!(r#"{{"result":{result}}}"#)),
-        Ok(Err(error)) => content(&error, &format!(r#"{{"error":{error}}}"#)),
-        Err(reason) => failure(reason),
-    }
-}
-
-/// Asks on the stream of the reply; the client's result, or why there is none.
-pub(super) async fn ask_client(
-    call: &Call,
-    method: &str,
-    params: &Value,
-    (capability, mode): (&str, Option<&str>),
-) -> Result<Value, String> {
-    if !call.session.client_can(capability, mode) {
-        return Err(format!("this client did not declare {capability}"));
-    }
-    let result = answer(call, call.outlet.clone(), method, &params.to_string()).await?;
-    serde_json::from_str(&result?).map_err(|error| error.to_string())
-}
-
-/// The client's answer, or why there is none.
-async fn answer(call: &Call, outlet: Outlet, method: &str, params: &str) -> Result<ClientAnswer, &'static str> {
-    let (mut asked, answer) = Asked::of(call, outlet.clone());
-    outlet.send(&call.state, &request(asked.id(), method, params)).await;
-    let answer = tokio::time::timeout(ANSWER, answer).await;
-    if matches!(answer, Ok(Ok(_))) {
-        asked.is_open = false;
-    }
-    answer.map_err(|_| "nobody answered")?.map_err(|_| "the session ended before the answer")
-}
-
-/// A question that is out; dropped before its answer it is withdrawn (MCP 2025-11-25, cancellation).
-struct Asked<'a> {
-    call: &'a Call,
-    outlet: Outlet,
-    id: String,
-    is_open: bool,
-}
-
-impl<'a> Asked<'a> {
-    fn of(call: &'a Call, outlet: Outlet) -> (Self, oneshot::Receiver<ClientAnswer>) {
-        let (id, answer) = call.session.ask();
-        (Asked { call, outlet, id, is_open: true }, answer)
-    }
-
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        if self.is_open {
-            self.call.session.forget_question(&self.id);
-            let params = format!(r#"{{"requestId":{},"reason":"the call has ended"}}"#, self.id);
-            self.outlet.send_now(&self.call.state, &notification("notifications/cancelled", Some(&params)));
-        }
-    }
 }

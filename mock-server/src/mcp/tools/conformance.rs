@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use crate::mcp::message::notification;
 use crate::mcp::methods::{Call, RpcError, invalid_params, parsed};
-use crate::mcp::tools::asking::ask_client;
+use crate::mcp::questions::{Question, Stop, Way, ask};
 use crate::mcp::tools::{CallParams, failure, tool};
 
 /// One red pixel, and a moment of silence.
@@ -140,12 +140,12 @@ async fn sampling(call: &Call, arguments: &str) -> Result<String, RpcError> {
     let Arguments { prompt } = understood(arguments)?;
     let message = json!({ "role": "user", "content": text(&prompt) });
     let params = json!({ "messages": [message], "maxTokens": 100 });
-    match ask_client(call, "sampling/createMessage", &params, ("sampling", None)).await {
+    match asked(call, "sampling/createMessage", params, ("sampling", None)).await {
         Ok(answer) => {
             let words = answer["content"]["text"].as_str().unwrap_or_default();
             contents(&[text(&format!("LLM response: {words}"))])
         }
-        Err(reason) => Ok(failure(&reason)),
+        Err(stop) => stop.of_tool(),
     }
 }
 
@@ -163,26 +163,39 @@ async fn elicitation(call: &Call, arguments: &str) -> Result<String, RpcError> {
         },
         "required": ["username", "email"],
     });
-    match asked(call, &message, &schema).await {
+    match filled_in(call, &message, &schema).await {
         Ok(answer) => contents(&[text(&format!("User response: {answer}"))]),
-        Err(reason) => Ok(failure(&reason)),
+        Err(stop) => stop.of_tool(),
     }
 }
 
 async fn elicited(call: &Call, message: &str, properties: &Value) -> Result<String, RpcError> {
     let schema = json!({ "type": "object", "properties": properties, "required": [] });
-    match asked(call, message, &schema).await {
+    match filled_in(call, message, &schema).await {
         Ok(answer) => {
             let action = answer["action"].as_str().unwrap_or_default();
             contents(&[text(&format!("Elicitation completed: action={action}, content={}", answer["content"]))])
         }
-        Err(reason) => Ok(failure(&reason)),
+        Err(stop) => stop.of_tool(),
     }
 }
 
-async fn asked(call: &Call, message: &str, schema: &Value) -> Result<Value, String> {
+async fn filled_in(call: &Call, message: &str, schema: &Value) -> Result<Value, Stop> {
     let params = json!({ "message": message, "requestedSchema": schema });
-    ask_client(call, "elicitation/create", &params, ("elicitation", Some("form"))).await
+    asked(call, "elicitation/create", params, ("elicitation", Some("form"))).await
+}
+
+/// The client's result, or its error as a text.
+async fn asked(
+    call: &Call,
+    method: &'static str,
+    params: Value,
+    capability: (&'static str, Option<&'static str>),
+) -> Result<Value, Stop> {
+    let question = Question { key: "question".to_owned(), method, params, capability: Some(capability) };
+    let answer = ask(call, &[question], Way::default()).await?.pop();
+    let text = answer.map(|answer| answer.unwrap_or_else(|error| error)).unwrap_or_default();
+    Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
 fn defaults() -> Value {
