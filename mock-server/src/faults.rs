@@ -130,6 +130,8 @@ faults! {
     RegistrationError, "registration-error" = Takes::Text { of: "CODE", default: "invalid_client_metadata" }, "registration is refused with this error code";
     RefreshError, "refresh-error" = Takes::Text { of: "CODE", default: "invalid_grant" }, "the token endpoint answers this error code to every refresh, and does not act";
     TokenStatus, "token-status" = Takes::Number { of: "STATUS", default: 429 }, "the token endpoint answers this status without a document, and does not act";
+    NoSubscriptionId, "no-subscription-id", "what comes on a subscription does not say which one it is of (MCP 2026-07-28)";
+    NoResourceUpdates, "no-resource-updates", "subscriptions to resources are not acknowledged (MCP 2026-07-28)";
     ForgetsState, "forgets-state", "no requestState is known any more: each is refused (MCP 2026-07-28)";
     EndlessInput, "endless-input", "whatever a client answers, a tool that asks asks again (MCP 2026-07-28)";
     UndeclaredInput, "undeclared-input", "clients are asked what they did not declare (MCP 2026-07-28)";

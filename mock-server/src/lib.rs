@@ -27,6 +27,7 @@ pub use counts::Counts;
 pub use faults::{Fault, FaultSetting, Takes, WrongFault};
 pub use log::{Endpoint, Seen};
 pub use mcp::changes::Listed;
+pub use mcp::modern::listen::OpenSubscription;
 pub use mcp::session::OpenSession;
 pub use server::{MockServer, StartError};
 pub use settings::{

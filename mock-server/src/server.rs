@@ -15,6 +15,7 @@ use crate::counts::Counts;
 use crate::faults::{Fault, FaultSetting};
 use crate::log::{Endpoint, Seen};
 use crate::mcp::changes::{self, Listed};
+use crate::mcp::modern::listen::OpenSubscription;
 use crate::mcp::session::OpenSession;
 use crate::port::Port;
 use crate::router::services;
@@ -248,16 +249,18 @@ impl MockServer {
         self.state.sessions.forget_all();
     }
 
-    /// Adds the surprise to this list of every session, or takes it away, and tells of it on the standalone streams.
+    /// Adds the surprise to this list of every session, or takes it away, and tells of it on the standalone streams;
+    /// the same for the modern era, whose lists are everybody's, on its subscriptions.
     pub async fn change_list(&self, list: Listed) {
         for session in self.state.sessions.all() {
             changes::change_list(&self.state, &session, list).await;
         }
+        changes::change_modern_list(&self.state, list).await;
     }
 
-    /// Tells those who subscribed to this resource that it changed, on the standalone streams; how many could be told.
+    /// Tells those who subscribed to this resource that it changed, on standalone streams and subscriptions; how many could be told.
     pub async fn update_resource(&self, uri: &str) -> usize {
-        let mut told = 0;
+        let mut told = self.state.modern.subscriptions.tell_resource(&self.state, uri).await;
         for session in self.state.sessions.all() {
             told += usize::from(changes::update_resource(&self.state, &session, uri).await);
         }
@@ -268,6 +271,17 @@ impl MockServer {
     #[must_use]
     pub fn sessions(&self) -> Vec<OpenSession> {
         self.state.sessions.all().iter().map(|session| OpenSession::of(session)).collect()
+    }
+
+    /// The subscriptions of the modern era that are open now, in order of arrival.
+    #[must_use]
+    pub fn subscriptions(&self) -> Vec<OpenSubscription> {
+        self.state.modern.subscriptions.described()
+    }
+
+    /// Ends every subscription of the modern era gracefully, with its result; [`MockServer::end_streams`] gives none.
+    pub async fn end_subscriptions(&self) {
+        self.state.modern.subscriptions.end(&self.state).await;
     }
 
     /// The requests of the modern era that run now, by their ids as they were spelled, in order of arrival.

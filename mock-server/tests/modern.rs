@@ -3,6 +3,7 @@
 
 mod headers;
 mod input;
+mod listen;
 mod metadata;
 mod results;
 

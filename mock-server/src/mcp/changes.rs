@@ -1,11 +1,11 @@
 //! What changes while a session runs, and who is told: lists that grow and shrink by one surprise, and resources that
-//! are subscribed to. Everything goes out on the standalone stream.
+//! are subscribed to. It goes out on the standalone stream of a session, or on the subscriptions of the modern era.
 
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::mcp::message::notification;
-use crate::mcp::session::Session;
+use crate::mcp::session::{Session, toggle};
 use crate::state::ServerState;
 
 /// A list that the server can change (see [`MockServer::change_list`](crate::MockServer::change_list)).
@@ -22,13 +22,19 @@ pub enum Listed {
 
 impl Listed {
     /// The notification that tells of a change.
-    fn method(self) -> &'static str {
+    pub(super) fn method(self) -> &'static str {
         match self {
             Listed::Tools => "notifications/tools/list_changed",
             Listed::Resources => "notifications/resources/list_changed",
             Listed::Prompts => "notifications/prompts/list_changed",
         }
     }
+}
+
+/// Adds the surprise to everybody's list of the modern era, or takes it away; how many subscriptions were told.
+pub(crate) async fn change_modern_list(state: &ServerState, list: Listed) -> usize {
+    toggle(&state.modern.surprises, list);
+    state.modern.subscriptions.tell_list(state, list).await
 }
 
 /// Adds the surprise to a session's list, or takes it away; whether the client could be told.

@@ -4,6 +4,7 @@
 
 pub(crate) mod breach;
 pub(crate) mod input;
+pub(crate) mod listen;
 mod metadata;
 mod mirrored;
 pub(crate) mod ongoing;
@@ -16,22 +17,27 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use self::breach::Breach;
 use self::input::Input;
+use self::listen::Subscriptions;
 use self::metadata::Metadata;
 use self::ongoing::{Ongoing, OngoingCalls};
 use crate::authorization::jwt::Claims;
 use crate::mcp::endpoint::{VERSION_HEADER, judge_scopes};
-use crate::mcp::message::{INVALID_REQUEST, METHOD_NOT_FOUND, Message, NoMessage, Request};
+use crate::mcp::message::{self, INVALID_REQUEST, METHOD_NOT_FOUND, Message, NoMessage, Request};
 use crate::mcp::methods::{Call, OwnedRequest};
 use crate::mcp::refusal::Refusal;
-use crate::mcp::reply::reply;
+use crate::mcp::reply::{json, reply};
 use crate::mcp::session::{MODERN_VERSION, Session, Surprises};
 use crate::mcp::stream::Outlet;
 use crate::settings::Era;
 use crate::state::{ServerState, Shared};
 
+/// The method whose answer is a stream without an end.
+const LISTEN: &str = "subscriptions/listen";
+
 /// The methods of the revision (MCP 2026-07-28, schema).
-pub(crate) const METHODS: [&str; 9] = [
+pub(crate) const METHODS: [&str; 10] = [
     "server/discover",
+    LISTEN,
     "tools/list",
     "tools/call",
     "resources/list",
@@ -48,11 +54,13 @@ pub(crate) struct Served {
     pub(crate) surprises: Surprises,
     /// The requests that run, and those whose client went away.
     pub(crate) calls: Arc<OngoingCalls>,
+    /// The subscriptions that are open.
+    pub(crate) subscriptions: Subscriptions,
 }
 
 impl Served {
     pub(crate) fn new() -> Self {
-        Served { surprises: Surprises::default(), calls: Arc::default() }
+        Served { surprises: Surprises::default(), calls: Arc::default(), subscriptions: Subscriptions::default() }
     }
 }
 
@@ -121,7 +129,7 @@ fn judged(state: &ServerState, headers: &HeaderMap, request: &Request<'_>) -> Re
 
 /// Whether there is such a method here.
 fn has(state: &ServerState, method: &str) -> bool {
-    let of_tools = method.starts_with("tools/") || method == "server/discover";
+    let of_tools = method.starts_with("tools/") || matches!(method, "server/discover" | LISTEN);
     METHODS.contains(&method) && (of_tools || !state.settings.mcp.tools_only)
 }
 
@@ -141,6 +149,13 @@ async fn served(
     let ongoing = state.modern.calls.begin(request.id.get());
     let modern = Some(Modern { input, ongoing });
     let call = Call { state: state.clone(), session: Arc::new(session), claims, outlet: Outlet::Closed, modern };
+    if request.method == LISTEN {
+        call.modern.as_ref().inspect(|modern| modern.ongoing.finish());
+        return Ok(match listen::opened(&call, request.id.get(), request.params).await {
+            Ok(response) => unbuffered(response),
+            Err(error) => json(message::error(Some(request.id.get()), error.code, &state.words(&error.message), None)),
+        });
+    }
     Ok(unbuffered(reply(call, requests, false).await))
 }
 

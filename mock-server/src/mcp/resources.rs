@@ -15,6 +15,7 @@ use crate::mcp::pages::page;
 use crate::mcp::prompts::answered;
 use crate::mcp::questions::{Way, ask};
 use crate::mcp::tools::asking::form;
+use crate::mcp::tools::conformance::primitives;
 use crate::mcp::tools::everyday;
 
 /// The legacy code for a resource that is not there.
@@ -98,6 +99,11 @@ fn contents(call: &Call, uri: &str) -> Option<Value> {
             Some(text("application/json", &result.get("structuredContent")?.to_string()))
         }
     }
+}
+
+/// Whether there is such a resource, so that its changes can be told.
+pub(crate) fn is_there(call: &Call, uri: &str) -> bool {
+    contents(call, uri).is_some() || (call.state.settings.mcp.conformance_fixtures && primitives::is_there(uri))
 }
 
 /// The result of `resources/subscribe`.

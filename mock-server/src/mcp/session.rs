@@ -184,10 +184,7 @@ impl Session {
     }
 
     pub(crate) fn toggle_surprise(&self, list: Listed) {
-        let mut surprises = lock(&self.surprises);
-        if !surprises.remove(&list) {
-            surprises.insert(list);
-        }
+        toggle(&self.surprises, list);
     }
 
     /// Notes that a page was asked for; whether that had happened before.
@@ -248,6 +245,14 @@ impl Session {
         if let Some(waiting) = lock(&self.asked).remove(id) {
             let _ = waiting.send(answer);
         }
+    }
+}
+
+/// Adds the surprise to a list, or takes it away.
+pub(crate) fn toggle(surprises: &Surprises, list: Listed) {
+    let mut surprises = lock(surprises);
+    if !surprises.remove(&list) {
+        surprises.insert(list);
     }
 }
 

@@ -100,6 +100,16 @@ impl Outlet {
         }
     }
 
+    /// Ends the stream, whoever else may hold a way into it.
+    pub(crate) async fn end(&self) {
+        match self {
+            Outlet::Closed => {}
+            // Nobody reads it any more: then it has ended.
+            Outlet::Open(sender) => drop(sender.send(Piece::End).await),
+            Outlet::Kept(track) => track.end(),
+        }
+    }
+
     /// Whether what is sent can still reach somebody.
     pub(crate) fn is_open(&self) -> bool {
         match self {

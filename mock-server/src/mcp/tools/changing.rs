@@ -14,13 +14,13 @@ pub(super) fn table() -> Vec<Value> {
         tool(
             "announce",
             "Announce",
-            "Sends a list change and a log message on the standalone stream",
+            "Tells of a list change, and sends a log message, on the standalone stream or the subscriptions",
             &json!({ "type": "object", "properties": {}, "additionalProperties": false }),
         ),
         tool(
             "change",
             "Change",
-            "Adds a surprise to a list or takes it away, or updates a resource, and tells of it on the standalone stream",
+            "Adds a surprise to a list or takes it away, or updates a resource, and tells of it",
             &json!({
                 "type": "object",
                 "properties": {
@@ -39,12 +39,18 @@ pub(super) fn table() -> Vec<Value> {
 }
 
 pub(super) async fn announce(call: &Call) -> String {
+    if call.modern.is_some() {
+        return told(call.state.modern.subscriptions.tell_list(&call.state, Listed::Tools).await);
+    }
     if call.session.standalone().is_none() {
         return content("there is no standalone stream", r#"{"sent":0}"#);
     }
     let told = changes::announce(&call.state, &call.session, Listed::Tools).await;
     let logged = changes::log(&call.state, &call.session, "info", "something happened").await;
-    let sent = u8::from(told) + u8::from(logged);
+    self::told(usize::from(told) + usize::from(logged))
+}
+
+fn told(sent: usize) -> String {
     content(&format!("{sent} messages sent"), &json!({ "sent": sent }).to_string())
 }
 
@@ -59,14 +65,21 @@ pub(super) async fn change(call: &Call, arguments: &str) -> String {
         Ok(arguments) => arguments,
         Err(failure) => return failure,
     };
+    let state = &call.state;
     let mut sent = 0;
     if let Some(list) = arguments.list {
-        sent += u8::from(changes::change_list(&call.state, &call.session, list).await);
+        sent += match call.modern {
+            Some(_) => changes::change_modern_list(state, list).await,
+            None => usize::from(changes::change_list(state, &call.session, list).await),
+        };
     }
     if let Some(uri) = arguments.resource {
-        sent += u8::from(changes::update_resource(&call.state, &call.session, &uri).await);
+        sent += match call.modern {
+            Some(_) => state.modern.subscriptions.tell_resource(state, &uri).await,
+            None => usize::from(changes::update_resource(state, &call.session, &uri).await),
+        };
     }
-    content(&format!("{sent} messages sent"), &json!({ "sent": sent }).to_string())
+    told(sent)
 }
 
 pub(super) async fn log(call: &Call, arguments: &str) -> String {
@@ -84,5 +97,5 @@ pub(super) async fn log(call: &Call, arguments: &str) -> String {
     for level in LEVELS.into_iter().filter(|level| call.session.wants_level(level)) {
         sent += usize::from(call.outlet.send(&call.state, &changes::log_message(level, text)).await);
     }
-    content(&format!("{sent} messages sent"), &json!({ "sent": sent }).to_string())
+    told(sent)
 }

@@ -2,7 +2,7 @@
 //! (`McpSettings::conformance_fixtures`). What they say is the suite's wording. Nothing else of the server knows them;
 //! resources, prompts and completion are in `conformance/primitives.rs`.
 
-mod primitives;
+pub(crate) mod primitives;
 
 use std::time::Duration;
 

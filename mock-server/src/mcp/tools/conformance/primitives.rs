@@ -31,6 +31,11 @@ pub(super) fn answer(call: &Call, method: &str, params: Option<&RawValue>) -> Op
     }
 }
 
+/// Whether one of the resources has this URI.
+pub(crate) fn is_there(uri: &str) -> bool {
+    read(uri).is_some()
+}
+
 fn resources() -> Vec<Value> {
     let rows = [
         (STATIC_TEXT, "static-text", "A text that stays as it is", "text/plain"),
