@@ -130,6 +130,16 @@ faults! {
     RegistrationError, "registration-error" = Takes::Text { of: "CODE", default: "invalid_client_metadata" }, "registration is refused with this error code";
     RefreshError, "refresh-error" = Takes::Text { of: "CODE", default: "invalid_grant" }, "the token endpoint answers this error code to every refresh, and does not act";
     TokenStatus, "token-status" = Takes::Number { of: "STATUS", default: 429 }, "the token endpoint answers this status without a document, and does not act";
+    WrongHeaderCode, "wrong-header-code" = Takes::Text { of: "CODE", default: "-32001" }, "a header that lacks or differs is refused with this error code (MCP 2026-07-28)";
+    EraChanges, "era-changes", "the MCP endpoint serves the other era than before: modern instead of legacy, or legacy instead of modern or both";
+    StaleDiscover, "stale-discover", "server/discover names MCP 2026-07-28, which every other request of it is told is not served";
+    NoDiscover, "no-discover", "server/discover is an unknown method, as the modern era does not allow";
+    NoListen, "no-listen", "subscriptions/listen is an unknown method (MCP 2026-07-28)";
+    ResultType, "result-type" = Takes::Text { of: "TYPE", default: "sideways" }, "results of tools/call say this resultType (MCP 2026-07-28)";
+    NoResultType, "no-result-type", "results lack resultType, ttlMs and cacheScope (MCP 2026-07-28)";
+    InputElsewhere, "input-elsewhere", "lists and completions ask for input, which they may not (MCP 2026-07-28)";
+    InvalidAnnotations, "invalid-annotations", "tools/list holds tools whose x-mcp-header is invalid, for each rule one (MCP 2026-07-28)";
+    LateAnnotations, "late-annotations" = TIMES, "tools/list lacks every x-mcp-header, so many times; calls must have the headers nevertheless (MCP 2026-07-28)";
     NoSubscriptionId, "no-subscription-id", "what comes on a subscription does not say which one it is of (MCP 2026-07-28)";
     NoResourceUpdates, "no-resource-updates", "subscriptions to resources are not acknowledged (MCP 2026-07-28)";
     ForgetsState, "forgets-state", "no requestState is known any more: each is refused (MCP 2026-07-28)";

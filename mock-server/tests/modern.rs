@@ -1,6 +1,7 @@
 //! A small, honest client of MCP 2026-07-28: metadata in every request, headers that say the same. Each part can be changed by
 //! its test.
 
+mod faults;
 mod headers;
 mod input;
 mod listen;

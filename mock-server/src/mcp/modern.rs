@@ -21,12 +21,13 @@ use self::listen::Subscriptions;
 use self::metadata::Metadata;
 use self::ongoing::{Ongoing, OngoingCalls};
 use crate::authorization::jwt::Claims;
+use crate::faults::Fault;
 use crate::mcp::endpoint::{VERSION_HEADER, judge_scopes};
 use crate::mcp::message::{self, INVALID_REQUEST, METHOD_NOT_FOUND, Message, NoMessage, Request};
 use crate::mcp::methods::{Call, OwnedRequest};
 use crate::mcp::refusal::Refusal;
 use crate::mcp::reply::{json, reply};
-use crate::mcp::session::{MODERN_VERSION, Session, Surprises};
+use crate::mcp::session::{MODERN_VERSION, Session, Surprises, VERSIONS};
 use crate::mcp::stream::Outlet;
 use crate::settings::Era;
 use crate::state::{ServerState, Shared};
@@ -74,7 +75,11 @@ pub(crate) struct Modern {
 
 /// The eras that are served at the moment.
 pub(crate) fn era(state: &ServerState) -> Era {
-    state.settings.mcp.era
+    match state.settings.mcp.era {
+        era if !state.has(Fault::EraChanges) => era,
+        Era::Legacy => Era::Modern,
+        Era::Modern | Era::Both => Era::Legacy,
+    }
 }
 
 /// Whether these messages are to be served by this revision: always or never, or, where both eras are, if a request brings
@@ -117,6 +122,10 @@ fn judged(state: &ServerState, headers: &HeaderMap, request: &Request<'_>) -> Re
     mirrored::present(state, headers, request)?;
     let metadata = Metadata::of(request)?;
     mirrored::version(headers, &metadata)?;
+    let stale = state.has(Fault::StaleDiscover) && request.method != "server/discover";
+    if stale {
+        return Err(Breach::Version { supported: VERSIONS.to_vec(), requested: metadata.version });
+    }
     if metadata.version != MODERN_VERSION {
         return Err(Breach::Version { supported: results::versions(state), requested: metadata.version });
     }
@@ -130,7 +139,12 @@ fn judged(state: &ServerState, headers: &HeaderMap, request: &Request<'_>) -> Re
 /// Whether there is such a method here.
 fn has(state: &ServerState, method: &str) -> bool {
     let of_tools = method.starts_with("tools/") || matches!(method, "server/discover" | LISTEN);
-    METHODS.contains(&method) && (of_tools || !state.settings.mcp.tools_only)
+    let missing = match method {
+        "server/discover" => state.has(Fault::NoDiscover),
+        LISTEN => state.has(Fault::NoListen),
+        _ => false,
+    };
+    !missing && METHODS.contains(&method) && (of_tools || !state.settings.mcp.tools_only)
 }
 
 async fn served(

@@ -2,6 +2,7 @@
 //! `tools/everyday.rs`; those made for tests of clients wait and report (`trials.rs`), change and speak (`changing.rs`),
 //! ask back (`asking.rs`) or weigh much (`payloads.rs`). The official suite finds its own in `conformance.rs`.
 
+mod annotations;
 pub(crate) mod asking;
 mod changing;
 pub(crate) mod conformance;
@@ -10,12 +11,12 @@ mod payloads;
 mod trials;
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+pub(crate) use self::annotations::annotated;
 use crate::mcp::changes::Listed;
 use crate::mcp::message::quoted;
 use crate::mcp::methods::{Call, RpcError, invalid_params, parsed};
@@ -62,6 +63,7 @@ pub(crate) fn asks(name: &str) -> bool {
 /// The result of `tools/list`; titles came with revision 2025-06-18.
 pub(crate) fn list(call: &Call, params: Option<&RawValue>) -> Result<String, RpcError> {
     let mut tools = table();
+    annotations::harm(&call.state, &mut tools);
     if call.session.has_surprise(Listed::Tools) {
         tools.push(tool("surprise", "Surprise", "Was not there before", &json!({ "type": "object" })));
     }
@@ -75,33 +77,6 @@ pub(crate) fn list(call: &Call, params: Option<&RawValue>) -> Result<String, Rpc
 
 fn table() -> Vec<Value> {
     [everyday::table(), trials::table(), changing::table(), asking::table(), payloads::table()].concat()
-}
-
-/// An argument that a header mirrors: its path, and its name there.
-pub(crate) type Annotated = (Vec<String>, String);
-
-/// The arguments of a tool that headers mirror (MCP 2026-07-28, `x-mcp-header`).
-pub(crate) fn annotated(name: &str) -> &'static [Annotated] {
-    static ANNOTATED: LazyLock<HashMap<String, Vec<Annotated>>> = LazyLock::new(|| {
-        let tools = [table(), conformance::table()].concat();
-        let annotations = |tool: &Value| {
-            let mut found = Vec::new();
-            annotations(&tool["inputSchema"], &[], &mut found);
-            (tool["name"].as_str().unwrap_or_default().to_owned(), found)
-        };
-        tools.iter().map(annotations).collect()
-    });
-    ANNOTATED.get(name).map_or(&[], Vec::as_slice)
-}
-
-fn annotations(schema: &Value, path: &[String], found: &mut Vec<Annotated>) {
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        let path = [path, std::slice::from_ref(name)].concat();
-        annotations(property, &path, found);
-        if let Some(header) = property["x-mcp-header"].as_str() {
-            found.push((path, header.to_owned()));
-        }
-    }
 }
 
 fn tool(name: &str, title: &str, description: &str, schema: &Value) -> Value {

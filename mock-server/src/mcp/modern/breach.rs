@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::faults::Fault;
 use crate::mcp::message::{self, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::mcp::reply::json as json_body;
 use crate::state::ServerState;
@@ -44,7 +45,7 @@ pub(crate) enum Breach {
 }
 
 impl Breach {
-    pub(crate) fn code(&self) -> i32 {
+    fn code(&self) -> i32 {
         match self {
             Breach::NoHeader(_)
             | Breach::Handshake { .. }
@@ -68,7 +69,14 @@ impl Breach {
     /// The response to the request of this id.
     pub(crate) fn response(&self, state: &ServerState, id: &str) -> Response {
         let status = if matches!(self, Breach::Method(_)) { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
-        let text = message::error(Some(id), self.code(), &state.words(&self.to_string()), self.data().as_ref());
+        let code = match self.code() {
+            HEADER_MISMATCH => {
+                let wrong = state.fault_text(Fault::WrongHeaderCode).and_then(|code| code.parse().ok());
+                wrong.unwrap_or(HEADER_MISMATCH)
+            }
+            code => code,
+        };
+        let text = message::error(Some(id), code, &state.words(&self.to_string()), self.data().as_ref());
         let mut response = json_body(text);
         *response.status_mut() = status;
         response

@@ -4,6 +4,8 @@
 use serde_json::json;
 
 use super::era;
+use crate::faults::Fault;
+use crate::mcp::message::quoted;
 use crate::mcp::methods::{Call, INSTRUCTIONS, capabilities, server_info};
 use crate::mcp::session::{MODERN_VERSION, VERSIONS};
 use crate::settings::Era;
@@ -32,17 +34,29 @@ pub(crate) fn discovered(state: &ServerState) -> String {
 }
 
 /// A method's result with what all have; one that asks for input says so itself, and is not to be kept.
-pub(crate) fn completed(_call: &Call, method: &str, result: &str) -> String {
-    let members = result.strip_prefix('{').unwrap_or_default();
-    let comma = if members.starts_with('}') { "" } else { "," };
+pub(crate) fn completed(call: &Call, method: &str, result: &str) -> String {
     let meta = format!(r#""_meta":{{"io.modelcontextprotocol/serverInfo":{}}}"#, server_info());
     if let Some(rest) = result.strip_prefix(INPUT_REQUIRED) {
         return format!("{INPUT_REQUIRED},{meta}{rest}");
     }
+    let state = &call.state;
+    if state.has(Fault::InputElsewhere)
+        && !matches!(method, "tools/call" | "prompts/get" | "resources/read" | "server/discover")
+    {
+        let roots = r#"{"roots":{"method":"roots/list","params":{}}}"#;
+        return format!(r#"{INPUT_REQUIRED},{meta},"inputRequests":{roots}}}"#);
+    }
+    let members = result.strip_prefix('{').unwrap_or_default();
+    let comma = if members.starts_with('}') { "" } else { "," };
+    if state.has(Fault::NoResultType) {
+        return format!("{{{meta}{comma}{members}");
+    }
+    let wrong = state.fault_text(Fault::ResultType).filter(|_| method == "tools/call");
+    let kind = quoted(wrong.as_deref().unwrap_or("complete"));
     let kept = kept(method)
         .map(|(milliseconds, scope)| format!(r#","ttlMs":{milliseconds},"cacheScope":"{scope}""#))
         .unwrap_or_default();
-    format!(r#"{{"resultType":"complete",{meta}{kept}{comma}{members}"#)
+    format!(r#"{{"resultType":{kind},{meta}{kept}{comma}{members}"#)
 }
 
 /// For how many milliseconds a method's result is good, and for whom.
