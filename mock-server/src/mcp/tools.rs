@@ -52,7 +52,7 @@ pub(crate) fn text_of(params: Option<&RawValue>, key: &str) -> Option<String> {
 
 /// Whether a tool sends messages before its response, and so needs a stream.
 pub(crate) fn talks(name: &str) -> bool {
-    matches!(name, "progress" | "log" | "test_tool_with_logging" | "test_tool_with_progress")
+    matches!(name, "progress" | "log" | "test_tool_with_logging" | "test_logging_tool" | "test_tool_with_progress")
 }
 
 /// Whether a tool asks the client something.

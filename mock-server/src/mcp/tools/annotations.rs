@@ -19,7 +19,7 @@ pub(crate) type Annotated = (Vec<String>, String);
 /// Those of a tool.
 pub(crate) fn annotated(name: &str) -> &'static [Annotated] {
     static ANNOTATED: LazyLock<HashMap<String, Vec<Annotated>>> = LazyLock::new(|| {
-        let tools = [table(), conformance::table()].concat();
+        let tools = [table(), conformance::table(), conformance::modern::table()].concat();
         let annotations = |tool: &Value| {
             let mut found = Vec::new();
             collect(&tool["inputSchema"], &[], &mut found);

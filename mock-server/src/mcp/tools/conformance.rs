@@ -1,7 +1,9 @@
 //! The fixtures that the official conformance suite looks for, by the names that it gives them, in front of our own
 //! (`McpSettings::conformance_fixtures`). What they say is the suite's wording. Nothing else of the server knows them;
-//! resources, prompts and completion are in `conformance/primitives.rs`.
+//! resources, prompts and completion are in `conformance/primitives.rs`, what the modern era alone has in
+//! `conformance/modern.rs`.
 
+pub(crate) mod modern;
 pub(crate) mod primitives;
 
 use std::time::Duration;
@@ -14,7 +16,7 @@ use tokio::time::sleep;
 use crate::mcp::message::notification;
 use crate::mcp::methods::{Call, RpcError, invalid_params, parsed};
 use crate::mcp::questions::{Question, Stop, Way, ask};
-use crate::mcp::tools::{CallParams, failure, tool};
+use crate::mcp::tools::{CallParams, failure, text_of, tool};
 
 /// One red pixel, and a moment of silence.
 const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
@@ -39,7 +41,13 @@ const PLAIN: [(&str, &str); 10] = [
 /// The result of a request, if it is for one of the fixtures or for a list of them.
 pub(crate) async fn answer(call: &Call, method: &str, params: Option<&RawValue>) -> Option<Result<String, RpcError>> {
     match method {
-        "tools/list" => Some(Ok(json!({ "tools": table() }).to_string())),
+        "tools/list" => {
+            let tools = if call.modern.is_some() { [table(), modern::table()].concat() } else { table() };
+            Some(Ok(json!({ "tools": tools }).to_string()))
+        }
+        "prompts/get" if call.modern.is_some() && text_of(params, "name").as_deref() == Some(modern::PROMPT) => {
+            Some(modern::prompt(call).await)
+        }
         "tools/call" => tool_result(call, parsed(params).ok()?).await,
         _ => primitives::answer(call, method, params),
     }
@@ -47,7 +55,7 @@ pub(crate) async fn answer(call: &Call, method: &str, params: Option<&RawValue>)
 
 /// Whether a fixture asks the client something.
 pub(super) fn asks(name: &str) -> bool {
-    name.starts_with("test_elicitation") || name == "test_sampling"
+    name.starts_with("test_elicitation") || name == "test_sampling" || modern::asks(name)
 }
 
 pub(super) fn table() -> Vec<Value> {
@@ -85,6 +93,7 @@ async fn tool_result(call: &Call, params: CallParams<'_>) -> Option<Result<Strin
         "test_elicitation_sep1034_defaults" => elicited(call, "Please review these defaults", &defaults()).await,
         "test_elicitation_sep1330_enums" => elicited(call, "Please choose", &enumerations()).await,
         "json_schema_2020_12_tool" => contents(&[text(arguments)]),
+        name if call.modern.is_some() => return modern::call(call, name, arguments).await,
         _ => return None,
     })
 }
