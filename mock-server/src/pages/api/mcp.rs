@@ -1,4 +1,4 @@
-//! The MCP endpoint in the description: one path, three methods (MCP 2025-11-25, transports).
+//! The MCP endpoint in the description: one path, three methods (MCP 2025-11-25, transports), of which 2026-07-28 has one.
 
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::{HttpMethod, Required, Response};
@@ -20,14 +20,17 @@ pub(super) fn endpoints() -> Vec<Described> {
 
 fn post(path: &str) -> Described {
     let about = "A request is answered by JSON or by an event stream, as the settings and the tool want it; notifications \
-                 and responses get 202. An answer to initialize opens a session, whose id comes in Mcp-Session-Id.";
+                 and responses get 202. An answer to initialize opens a session, whose id comes in Mcp-Session-Id. \
+                 A request of MCP 2026-07-28, where the settings serve that, has no session: it says in params._meta which \
+                 revision it is of and what its client can do, and in headers what its body says; an annotated argument \
+                 of a tool goes into Mcp-Param-NAME.";
     let session = "Of an answer to initialize: the session's id, for every later request.";
     let accept = header("Accept", Required::True, "application/json and text/event-stream.");
     let done =
         with("The response to a request; its stream, where it is one.", "application/json", named("JsonRpcMessages"));
     let done = with_stream(headed(done, "Mcp-Session-Id", session));
     guarded(path, endpoint(HttpMethod::Post, path, TAG, "Send a message", about))
-        .takes(std::iter::once(accept).chain(in_session()))
+        .takes(std::iter::once(accept).chain(in_session()).chain(mirrored()))
         .body("application/json", named("JsonRpcMessages"))
         .answers(200, done)
         .answers(202, empty("Taken in: there is nothing to answer."))
@@ -37,7 +40,8 @@ fn post(path: &str) -> Described {
 }
 
 fn get(path: &str) -> Described {
-    let about = "The standalone stream, on which the server sends what belongs to no request. One for each session.";
+    let about = "The standalone stream, on which the server sends what belongs to no request. One for each session; \
+                 the modern era has subscriptions/listen instead.";
     let stream =
         with("The stream of messages.", "text/event-stream", string("Server-sent events, each a JSON-RPC message."));
     let accept = header("Accept", Required::True, "text/event-stream.");
@@ -45,7 +49,7 @@ fn get(path: &str) -> Described {
     guarded(path, endpoint(HttpMethod::Get, path, TAG, "Listen", about))
         .takes(std::iter::once(accept).chain(in_session()).chain([last]))
         .answers(200, stream)
-        .answers(405, refused("There is no standalone stream."))
+        .answers(405, refused("There is no standalone stream, or the era is the modern one alone."))
         .answers(406, refused("Accept does not name text/event-stream."))
         .answers(409, refused("The session has such a stream already."))
         .done()
@@ -55,7 +59,7 @@ fn delete(path: &str) -> Described {
     guarded(path, endpoint(HttpMethod::Delete, path, TAG, "End the session", "The session and its streams end."))
         .takes(in_session())
         .answers(204, empty("It has ended."))
-        .answers(405, refused("There are no sessions to end."))
+        .answers(405, refused("There are no sessions to end, or the era is the modern one alone."))
         .done()
 }
 
@@ -82,10 +86,27 @@ fn beside() -> [Described; 2] {
     ]
 }
 
+/// The headers of the modern era.
+fn mirrored() -> [Parameter; 2] {
+    [
+        header("Mcp-Method", Required::False, "From 2026-07-28 on: the method of the body."),
+        header(
+            "Mcp-Name",
+            Required::False,
+            "From 2026-07-28 on: the name or the URI of tools/call, prompts/get and resources/read, by =?base64?…?= where \
+             it is not plain.",
+        ),
+    ]
+}
+
 fn in_session() -> [Parameter; 2] {
     [
         header("Mcp-Session-Id", Required::False, "Of every request but initialize, where there are sessions."),
-        header("MCP-Protocol-Version", Required::False, "The revision agreed on, from 2025-06-18 on."),
+        header(
+            "MCP-Protocol-Version",
+            Required::False,
+            "The revision agreed on, from 2025-06-18 on; from 2026-07-28 on that of params._meta, always.",
+        ),
     ]
 }
 
@@ -94,7 +115,7 @@ fn guarded(path: &str, endpoint: Endpoint) -> Endpoint {
     let challenge = "Where the metadata is, what was wrong with the token, which scope is needed (RFC 6750 §3).";
     endpoint
         .secured_by(&["access_token", ""])
-        .answers(400, refused("The message, its headers or its session id are not right."))
+        .answers(400, refused("The message, its metadata, its headers or its session id are not right."))
         .answers(401, headed(text("No token, or none that counts."), "WWW-Authenticate", challenge))
         .answers(
             403,
@@ -106,7 +127,11 @@ fn guarded(path: &str, endpoint: Endpoint) -> Endpoint {
         )
         .answers(
             404,
-            if path == "/mcp" { refused("The session has ended.") } else { empty("Not there now; or no session.") },
+            if path == "/mcp" {
+                refused("The session has ended; or the modern era lacks the method.")
+            } else {
+                empty("Not there now; or no session.")
+            },
         )
         .answers(413, text("The body is larger than the limit."))
         .answers(503, text("The answer took longer than the limit."))
