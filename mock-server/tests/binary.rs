@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use mcp_mock_server::Fault;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -44,6 +44,18 @@ async fn a_flag_that_says_nothing_is_refused() {
     }
     let output = binary().args(["--client-document", "nowhere.json"]).stderr(Stdio::piped()).output().await.unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere.json"));
+}
+
+#[tokio::test]
+async fn the_era_is_a_setting() {
+    for (era, status) in [("legacy", 200), ("modern", 400), ("both", 200)] {
+        let (_child, client) = served(&["--unprotected", "--era", era], "nobody").await;
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+        let body = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+        assert_eq!(client.send(body.to_string()).await.status().as_u16(), status, "{era}");
+    }
+    let output = binary().args(["--era", "stone"]).stderr(Stdio::null()).output().await.unwrap();
+    assert!(!output.status.success());
 }
 
 /// A server of these flags, and a client that has registered nowhere.

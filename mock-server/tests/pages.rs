@@ -1,6 +1,6 @@
 //! The pages as a client without a browser sees them; tests/pages drives them in a real one.
 
-use mcp_mock_server::{Approval, MockServer};
+use mcp_mock_server::{Approval, Era, MockServer};
 use reqwest::StatusCode;
 use reqwest::header::ORIGIN;
 use serde_json::{Value, json};
@@ -129,5 +129,14 @@ async fn every_described_endpoint_is_there_and_takes_no_other_method() {
             let as_described = if known { status != absent[0] } else { absent.contains(&status) };
             assert!(as_described, "{method} {path}: {status}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_page_to_try_speaks_the_era_that_is_served() {
+    for (era, spoken) in [(Era::Legacy, "legacy"), (Era::Both, "legacy"), (Era::Modern, "modern")] {
+        let server = MockServer::builder().era(era).start().await.unwrap();
+        let page = http().get(format!("{}/try", server.issuer())).send().await.unwrap().text().await.unwrap();
+        assert!(page.contains(&format!("data-era=\"{spoken}\"")), "{era:?}");
     }
 }

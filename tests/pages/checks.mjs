@@ -154,11 +154,13 @@ const checks = {
     }
   },
 
-  async '"try it" works in every layout, and tells a fault'() {
+  async '"try it" works in every layout and era, and tells a fault'() {
     for (const [flags, last, state] of [
       [['--layout', '2025-03-26'], 'tools', 'done'],
       [['--no-server-metadata', '--layout', '2025-03-26'], 'tools', 'done'],
       [['--unprotected'], 'tools', 'done'],
+      [['--era', 'modern'], 'tools', 'done'],
+      [['--era', 'both', '--unprotected'], 'tools', 'done'],
       [['--issuer-path', '/tenant'], 'tools', 'done'],
       [['--separate-authorization-server'], 'tools', 'done'],
       [['--consent', '--separate-authorization-server', '--issuer-path', '/tenant', '--deny'], 'callback', 'failed'],

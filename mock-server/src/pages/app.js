@@ -4,6 +4,8 @@
 
 const list = document.getElementById('steps');
 const mcp = list.dataset.mcp;
+const MODERN = '2026-07-28';
+const modern = list.dataset.era === 'modern';
 const callback = location.origin + '/try/callback';
 const KEY = 'try-it';
 
@@ -135,17 +137,34 @@ function random() {
 
 // ---- MCP ----
 
-function mcpHeaders() {
+/** The message as this server's era wants it: the modern one has metadata in every request. */
+function spoken(message) {
+  if (modern) {
+    message.params._meta = {
+      'io.modelcontextprotocol/protocolVersion': MODERN,
+      'io.modelcontextprotocol/clientInfo': { name: 'try-it', version: '1' },
+      'io.modelcontextprotocol/clientCapabilities': {},
+    };
+  }
+  return message;
+}
+
+function mcpHeaders(message) {
   const headers = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' };
   if (flow.token) headers.Authorization = 'Bearer ' + flow.token;
   if (flow.session) headers['Mcp-Session-Id'] = flow.session;
   if (flow.version) headers['MCP-Protocol-Version'] = flow.version;
+  if (modern) {
+    headers['MCP-Protocol-Version'] = MODERN;
+    headers['Mcp-Method'] = message.method;
+    if (message.params.name) headers['Mcp-Name'] = message.params.name;
+  }
   return headers;
 }
 
 async function call(step, message) {
   const answer = await ask(step, 'POST', mcp, {
-    headers: mcpHeaders(), body: JSON.stringify(message), shownBody: JSON.stringify(message, null, 2),
+    headers: mcpHeaders(message), body: JSON.stringify(spoken(message)), shownBody: JSON.stringify(spoken(message), null, 2),
   });
   demand(answer.status >= 200 && answer.status < 300, `The MCP server answers ${answer.status}.`);
   demand(!answer.json || !answer.json.error, answer.json && answer.json.error && answer.json.error.message);
@@ -156,8 +175,8 @@ async function call(step, message) {
 
 const steps = {
   async challenge() {
-    const body = JSON.stringify(hello(), null, 2);
-    const answer = await ask('challenge', 'POST', mcp, { headers: mcpHeaders(), body });
+    const body = JSON.stringify(spoken(hello()), null, 2);
+    const answer = await ask('challenge', 'POST', mcp, { headers: mcpHeaders(hello()), body });
     if (answer.status >= 200 && answer.status < 300) {
       flow.open = true;
       show('challenge', 'So', 'No token is asked for here: the steps of the sign-in fall away.');
@@ -302,6 +321,7 @@ const steps = {
   async initialize() {
     const answer = await call('initialize', hello());
     demand(answer.json && answer.json.result, 'There is no result in the answer.');
+    if (modern) return;
     flow.session = answer.headers.get('mcp-session-id') || undefined;
     flow.version = answer.json.result.protocolVersion;
     await call('initialize', { jsonrpc: '2.0', method: 'notifications/initialized' });
@@ -317,6 +337,7 @@ const steps = {
 };
 
 function hello() {
+  if (modern) return { jsonrpc: '2.0', id: 1, method: 'server/discover', params: {} };
   return {
     jsonrpc: '2.0', id: 1, method: 'initialize',
     params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'try-it', version: '1' } },

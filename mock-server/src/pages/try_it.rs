@@ -6,9 +6,10 @@ use axum::response::Response;
 use http::StatusCode;
 use url::Url;
 
+use crate::mcp::modern;
 use crate::pages::layout::{Needs, Page, asset};
 use crate::pages::markup::{Markup, markup};
-use crate::settings::MCP_SCOPE;
+use crate::settings::{Era, MCP_SCOPE};
 use crate::state::{ServerState, Shared};
 
 /// The steps: a name that the script knows, a heading, what happens.
@@ -59,7 +60,8 @@ const STEPS: [(&str, &str, &str); 11] = [
     (
         "initialize",
         "Say hello to the MCP server",
-        "The handshake: which revision and what each side can do. The answer opens a session.",
+        "The handshake: which revision and what each side can do. The answer opens a session. A server of the modern era \
+         alone is asked what it serves instead.",
     ),
     ("tools", "List the tools and call one", "Every request carries the token in its Authorization header."),
 ];
@@ -84,13 +86,14 @@ pub(crate) async fn page(State(state): State<Shared>) -> Response {
          <button id=\"all\" type=\"button\" class=\"second\" disabled>All steps</button>\
          <button id=\"again\" type=\"button\" class=\"second\" disabled>Start again</button></div>\n\
          <p id=\"said\" role=\"status\" class=\"faint\"></p>\n\
-         <ol class=\"steps\" id=\"steps\" data-mcp=\"{}\" data-origin=\"{}\" data-scope=\"{}\">\n{}</ol>\n",
+         <ol class=\"steps\" id=\"steps\" data-mcp=\"{}\" data-origin=\"{}\" data-scope=\"{}\" data-era=\"{}\">\n{}</ol>\n",
         state.origin,
         state.origin,
         client_field(&state),
         state.mcp_url,
         state.origin,
         MCP_SCOPE,
+        if modern::era(&state) == Era::Modern { "modern" } else { "legacy" },
         Markup::joined(steps)
     );
     Page { title: "Try it", lead, body, path: Some("/try"), needs: Needs::Script(&origin) }.response(StatusCode::OK)
