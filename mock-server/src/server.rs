@@ -27,6 +27,9 @@ use crate::tls::{self, TlsFault};
 /// How long [`MockServer::wait_for`] waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long [`MockServer::stop`] lets subscriptions end.
+const PARTING: Duration = Duration::from_secs(1);
+
 /// A running server; dropping it stops it and closes its connections.
 pub struct MockServer {
     state: Shared,
@@ -332,8 +335,11 @@ impl MockServer {
         Arc::downgrade(&self.state)
     }
 
-    /// Stops; when it returns, the port is free and every connection is closed.
+    /// Stops; when it returns, the port is free and every connection is closed. Subscriptions of the modern era are ended in
+    /// good order before, if that takes no longer than a second.
     pub async fn stop(self) {
+        // A client that does not read is not waited for.
+        let _ = tokio::time::timeout(PARTING, self.end_subscriptions()).await;
         self.pause().await;
     }
 

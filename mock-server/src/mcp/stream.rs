@@ -100,12 +100,15 @@ impl Outlet {
         }
     }
 
-    /// Ends the stream, whoever else may hold a way into it.
+    /// Ends the stream, whoever else may hold a way into it; returns when all of it was read.
     pub(crate) async fn end(&self) {
         match self {
             Outlet::Closed => {}
-            // Nobody reads it any more: then it has ended.
-            Outlet::Open(sender) => drop(sender.send(Piece::End).await),
+            Outlet::Open(sender) => {
+                // Nobody reads it any more: then it has ended.
+                drop(sender.send(Piece::End).await);
+                sender.closed().await;
+            }
             Outlet::Kept(track) => track.end(),
         }
     }

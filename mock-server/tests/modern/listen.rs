@@ -124,6 +124,14 @@ async fn an_end_in_good_order_is_a_result() {
 }
 
 #[tokio::test]
+async fn a_server_that_stops_ends_them_in_good_order() {
+    let (server, client) = open().await;
+    let (stream, _) = listening(&client, &json!(5), &json!({})).await;
+    let (last, ()) = tokio::join!(messages(stream), server.stop());
+    assert_eq!((&last[0]["id"], &last[0]["result"]["resultType"]), (&json!(5), &json!("complete")));
+}
+
+#[tokio::test]
 async fn an_end_without_a_result_is_a_broken_stream() {
     let (server, client) = open().await;
     let (stream, _) = listening(&client, &json!(1), &json!({})).await;

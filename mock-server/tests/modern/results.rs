@@ -94,6 +94,18 @@ async fn a_closed_response_cancels_its_call() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_closed_between_two_messages_cancels_its_call() {
+    let (server, client) = open().await;
+    let steps = json!({ "steps": 1000, "milliseconds": 20 });
+    let mut stream = client.send(&client.tool("progress", &steps).meta("progressToken", json!("t"))).await;
+    read_events(&mut stream, 2).await;
+    assert_eq!(server.running(), ["1"]);
+    drop(stream);
+    server.wait_for_cancelled(1).await;
+    assert!(server.running().is_empty());
+}
+
+#[tokio::test]
 async fn a_call_that_is_answered_was_not_cancelled() {
     let (server, client) = open().await;
     client.call("echo", &json!({})).await;
