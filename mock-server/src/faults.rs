@@ -137,6 +137,7 @@ faults! {
     NoListen, "no-listen", "subscriptions/listen is an unknown method (MCP 2026-07-28)";
     ResultType, "result-type" = Takes::Text { of: "TYPE", default: "sideways" }, "results of tools/call say this resultType (MCP 2026-07-28)";
     NoResultType, "no-result-type", "results lack resultType, ttlMs and cacheScope (MCP 2026-07-28)";
+    ServerRequests, "server-requests", "replies are event streams, those of the modern era with a request of the server in them, which it does not allow";
     InputElsewhere, "input-elsewhere", "lists and completions ask for input, which they may not (MCP 2026-07-28)";
     InvalidAnnotations, "invalid-annotations", "tools/list holds tools whose x-mcp-header is invalid, for each rule one (MCP 2026-07-28)";
     LateAnnotations, "late-annotations" = TIMES, "tools/list lacks every x-mcp-header, so many times; calls must have the headers nevertheless (MCP 2026-07-28)";

@@ -103,6 +103,9 @@ fn stream_of(call: Call, requests: Vec<OwnedRequest>) -> Response {
 }
 
 async fn fill(call: &Call, requests: &[OwnedRequest]) {
+    if call.modern.is_some() && call.state.has(Fault::ServerRequests) {
+        call.outlet.send(&call.state, &message::request("\"server-1\"", "roots/list", "{}")).await;
+    }
     for request in requests {
         let Some(answer) = run(call, request).await else { continue };
         let times =
@@ -145,7 +148,8 @@ pub(super) async fn run(call: &Call, request: &OwnedRequest) -> Option<Answer> {
 
 /// Whether a reply is a stream even if nothing comes before its response.
 pub(super) fn as_stream(state: &ServerState) -> bool {
-    let of_streams = [Fault::StreamCut, Fault::MultiLineData, Fault::OddEvents, Fault::AnswersTwice];
+    let of_streams =
+        [Fault::StreamCut, Fault::MultiLineData, Fault::OddEvents, Fault::AnswersTwice, Fault::ServerRequests];
     let wanted = of_streams.into_iter().any(|fault| state.has(fault)) || breaks::Break::of_now(state).is_some();
     state.settings.reply == ReplyForm::Sse || wanted
 }

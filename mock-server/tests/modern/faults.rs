@@ -4,7 +4,7 @@ use mcp_mock_server::{Era, Fault, MockServer};
 use serde_json::{Value, json};
 
 use super::{VERSION, open, open_with};
-use crate::client::Client;
+use crate::client::{Client, messages};
 
 #[tokio::test]
 async fn a_mismatch_can_have_another_code() {
@@ -80,4 +80,13 @@ async fn annotations_can_be_invalid_or_come_late() {
     assert!(!list().await.contains("x-mcp-header"));
     assert_eq!(client.refused(&client.tool("mirror", &json!({ "text": "a" }))).await, (400, -32020));
     assert!(list().await.contains("x-mcp-header"));
+}
+
+#[tokio::test]
+async fn a_stream_can_hold_a_request_of_the_server() {
+    let (server, client) = open().await;
+    server.set_fault(Some(Fault::ServerRequests));
+    let messages = messages(client.send(&client.tool("echo", &json!({}))).await).await;
+    assert_eq!((&messages[0]["method"], messages.len()), (&json!("roots/list"), 2));
+    assert_eq!(messages[1]["result"]["resultType"], "complete");
 }

@@ -108,6 +108,16 @@ async fn a_state_can_come_without_questions() {
 }
 
 #[tokio::test]
+async fn questions_can_come_without_a_state() {
+    let (_server, client) = open().await;
+    let params = json!({ "name": "ask", "arguments": { "state": false } });
+    let asked = client.result("tools/call", &params).await;
+    assert!(asked["inputRequests"].is_object() && asked.get("requestState").is_none());
+    let result = again(&client, "tools/call", &params, &asked, &answer()).await;
+    assert_eq!(result["structuredContent"]["result"], answer());
+}
+
+#[tokio::test]
 async fn a_state_is_good_for_its_own_request_only() {
     let (_server, client) = open().await;
     let asked = client.call("ask", &json!({})).await;

@@ -35,7 +35,8 @@ pub(super) const NAMES: [&str; 10] = [
 pub(super) fn table() -> Vec<Value> {
     let on = json!({ "type": "string", "enum": ["reply", "standalone"], "default": "reply" });
     let message = json!({ "type": "string" });
-    let with_message = json!({ "type": "object", "properties": { "message": message, "on": on } });
+    let state = json!({ "type": "boolean", "default": true, "description": "Whether a requestState goes along" });
+    let with_message = json!({ "type": "object", "properties": { "message": message, "on": on, "state": state } });
     let plain = json!({ "type": "object", "properties": { "on": on } });
     let none = json!({ "type": "object", "properties": {} });
     let rounds = json!({ "type": "integer", "minimum": 1, "maximum": ROUNDS, "default": 2 });
@@ -74,6 +75,13 @@ struct Arguments {
     message: Option<String>,
     on: On,
     rounds: Option<u16>,
+    state: Option<bool>,
+}
+
+impl Arguments {
+    fn way(&self) -> Way {
+        Way { on: self.on, with_state: self.state.unwrap_or(true) }
+    }
 }
 
 /// The page behind the URLs of `ask-url` and `needs-url`; whoever opens it is done.
@@ -88,14 +96,14 @@ pub(super) async fn call(call: &Call, name: &str, arguments: &str) -> Result<Str
         Err(failure) => return Ok(failure),
     };
     let done = match name {
-        "ask-several" => several(call, arguments.on).await,
+        "ask-several" => several(call, arguments.way()).await,
         "ask-rounds" => in_rounds(call, arguments.rounds.unwrap_or(2).min(ROUNDS)).await,
         "ask-later" => later(call),
         "ask-url" => by_page(call, &arguments).await,
         "needs-url" if call.modern.is_none() => return needs_url(call),
         "needs-url" => by_page(call, &arguments).await,
         "ask-ping" if call.modern.is_some() => Ok(content("there are no pings", r#"{"result":{}}"#)),
-        _ => one(call, question(name, arguments.message.as_deref()), arguments.on).await,
+        _ => one(call, question(name, arguments.message.as_deref()), arguments.way()).await,
     };
     done.or_else(Stop::of_tool)
 }
@@ -148,8 +156,8 @@ fn roots() -> Question {
     Question { key: "roots".to_owned(), method: "roots/list", params: json!({}), capability: Some(("roots", None)) }
 }
 
-async fn one(call: &Call, question: Question, on: On) -> Result<String, Stop> {
-    let answers = ask(call, &[question], Way { on, ..Way::default() }).await?;
+async fn one(call: &Call, question: Question, way: Way) -> Result<String, Stop> {
+    let answers = ask(call, &[question], way).await?;
     Ok(answers.first().map(told).unwrap_or_default())
 }
 
@@ -169,9 +177,9 @@ fn told_together(answers: &[ClientAnswer]) -> String {
     content(&format!("[{answers}]"), &format!(r#"{{"answers":[{answers}]}}"#))
 }
 
-async fn several(call: &Call, on: On) -> Result<String, Stop> {
+async fn several(call: &Call, way: Way) -> Result<String, Stop> {
     let questions = [question("ask", None), question("ask-sampling", None), roots()];
-    Ok(told_together(&ask(call, &questions, Way { on, ..Way::default() }).await?))
+    Ok(told_together(&ask(call, &questions, way).await?))
 }
 
 async fn in_rounds(call: &Call, rounds: u16) -> Result<String, Stop> {
@@ -200,7 +208,7 @@ async fn by_page(call: &Call, arguments: &Arguments) -> Result<String, Stop> {
         params: page(call, &id, arguments.message.as_deref()),
         capability: Some(("elicitation", Some("url"))),
     };
-    let result = one(call, question, arguments.on).await?;
+    let result = one(call, question, arguments.way()).await?;
     if call.modern.is_none() {
         let params = json!({ "elicitationId": id }).to_string();
         call.outlet.send(&call.state, &notification("notifications/elicitation/complete", Some(&params))).await;
