@@ -49,7 +49,7 @@ fn get(path: &str) -> Described {
     guarded(path, endpoint(HttpMethod::Get, path, TAG, "Listen", about))
         .takes(std::iter::once(accept).chain(in_session()).chain([last]))
         .answers(200, stream)
-        .answers(405, refused("There is no standalone stream, or the era is the modern one alone."))
+        .answers(405, empty("There is no standalone stream, or the era is the modern one alone."))
         .answers(406, refused("Accept does not name text/event-stream."))
         .answers(409, refused("The session has such a stream already."))
         .done()
@@ -59,7 +59,7 @@ fn delete(path: &str) -> Described {
     guarded(path, endpoint(HttpMethod::Delete, path, TAG, "End the session", "The session and its streams end."))
         .takes(in_session())
         .answers(204, empty("It has ended."))
-        .answers(405, refused("There are no sessions to end, or the era is the modern one alone."))
+        .answers(405, empty("There are no sessions to end, or the era is the modern one alone."))
         .done()
 }
 
