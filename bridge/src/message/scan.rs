@@ -291,12 +291,30 @@ fn has_controls(bytes: &[u8]) -> bool {
     bytes.chunks(256).any(|chunk| chunk.iter().fold(false, |found, byte| found | (*byte < 0x20)))
 }
 
-/// The first quote or backslash. Most strings are short, and a long search has its price to begin.
+/// The first quote or backslash. Most are near, and a long search has its price to begin: two words are looked at first.
 fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
-    const SHORT: usize = 16;
-    let beginning = &bytes[..bytes.len().min(SHORT)];
-    let near = beginning.iter().position(|byte| matches!(byte, b'"' | b'\\'));
-    near.or_else(|| memchr::memchr2(b'"', b'\\', bytes.get(SHORT..)?).map(|at| SHORT + at))
+    const NEAR: usize = 2 * WORD;
+    let Some((near, far)) = bytes.split_at_checked(NEAR) else {
+        return bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+    };
+    for (number, word) in near.chunks_exact(WORD).enumerate() {
+        if let Some(at) = quote_or_escape_in(u64::from_le_bytes(word.try_into().unwrap_or_default())) {
+            return Some(number * WORD + at);
+        }
+    }
+    memchr::memchr2(b'"', b'\\', far).map(|at| NEAR + at)
+}
+
+const WORD: usize = 8;
+
+/// Which of eight bytes is the first such one. A byte that is zero after the exclusive or borrows from its own highest bit;
+/// what bytes behind it borrow does not matter.
+fn quote_or_escape_in(word: u64) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+    let found = zeros(word ^ (LOW * u64::from(b'"'))) | zeros(word ^ (LOW * u64::from(b'\\')));
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
 /// The first quote, backslash or control character.

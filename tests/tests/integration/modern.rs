@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use mcp_bridge_tests::bridge::{Bridge, Options};
 use mcp_bridge_tests::scripted::{Answer, Scripted, Seen};
+use mcp_mock_server::{Era, MockServer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::House;
 
 async fn start(script: impl FnMut(&Seen) -> Answer + Send + 'static) -> (Scripted, Bridge, TempDir) {
     let server = Scripted::start(script).await;
@@ -84,6 +87,28 @@ async fn t9_a_modern_request_that_is_cancelled_has_its_stream_closed_and_no_noti
     bridge.request("tools/list", modern(json!({}))).await;
     bridge.end().await;
     assert_eq!(server.count("POST", "notifications/cancelled"), 0);
+}
+
+#[tokio::test]
+async fn t13_a_strict_modern_server_takes_what_a_modern_host_sends_and_t9_sees_what_it_cancels() {
+    let house = House::new(MockServer::builder().era(Era::Modern)).await;
+    let mut bridge = house.options().start();
+    let listed = bridge.request("tools/list", modern(json!({}))).await;
+    let count = listed["result"]["tools"].as_array().map_or(0, Vec::len);
+    assert!(count > 5 && listed["result"]["resultType"] == "complete", "{listed}");
+    let arguments = json!({"text": "w\u{e4}rme", "number": 7, "yes": true, "inner": {"text": " x"}});
+    let mirrored = bridge.request("tools/call", modern(json!({"name": "mirror", "arguments": arguments}))).await;
+    assert!(mirrored["result"]["content"].is_array(), "{mirrored}");
+    let read = bridge.request("resources/read", modern(json!({"uri": "mock://umlauts"}))).await;
+    assert!(read["result"].is_object() || read["error"].is_object(), "{read}");
+    let discovered = bridge.request("server/discover", modern(json!({}))).await;
+    assert!(discovered["result"]["supportedVersions"].is_array(), "{discovered}");
+    let slow = bridge.send_request("tools/call", modern(json!({"name": "slow", "arguments": {}}))).await;
+    house.server.wait_for_slow(1).await;
+    bridge.send(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": slow}})).await;
+    house.server.wait_for_cancelled(1).await;
+    assert!(bridge.end().await.status.success());
+    assert_eq!(house.browser.tabs_opened(), 1);
 }
 
 fn answer(seen: &Seen, body: &Value) -> Answer {

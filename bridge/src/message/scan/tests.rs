@@ -100,3 +100,20 @@ fn a_depth_without_end_costs_a_bit_a_level_and_each_level_keeps_its_kind() {
     let endless = "[".repeat(1_000_000);
     assert_eq!(found(&endless), Err(NotJson(1_000_000)));
 }
+
+#[test]
+fn the_first_quote_or_backslash_is_found_wherever_it_is() {
+    for length in 0..40 {
+        for at in 0..length {
+            for (mark, other) in [(b'"', b'\\'), (b'\\', b'"')] {
+                for filler in [b'x', b'!', b'#', b'[', b']', 0x7f, 0xa2, 0xdc, 0xff, 0x21, 0x23] {
+                    let mut bytes = vec![filler; length];
+                    bytes[at] = mark;
+                    bytes[at + 1..].iter_mut().for_each(|byte| *byte = other);
+                    assert_eq!(quote_or_escape(&bytes), Some(at), "{mark} at {at} of {length}");
+                }
+            }
+        }
+        assert_eq!(quote_or_escape(&vec![b'x'; length]), None);
+    }
+}
