@@ -50,7 +50,7 @@ async fn a_server_without_tls_behind_an_https_url_is_a_tls_error() {
 }
 
 #[tokio::test]
-async fn each_answer_that_is_no_mcp_has_its_code_and_the_next_message_works() {
+async fn h13_each_answer_that_is_no_mcp_has_its_code_and_the_next_message_works() {
     let house = House::new(MockServer::builder().reply(ReplyForm::Sse)).await;
     let mut bridge = house.bridge().await;
     let table = [

@@ -18,7 +18,7 @@ async fn t1_json_and_event_streams_both_bring_the_response() {
 }
 
 #[tokio::test]
-async fn every_odd_form_of_a_good_reply_reaches_the_host_as_one_line() {
+async fn h1_every_odd_form_of_a_good_reply_reaches_the_host_as_one_line() {
     let faults = [
         Fault::PrettyJson,
         Fault::MultiLineData,
