@@ -195,7 +195,12 @@ impl Upstream {
             headers::authorize(&mut headers, authorization);
             self.add_cookies(&mut headers, target.url());
             let sent = headers::secret_values(&headers);
-            let response = client.send(method.clone(), &target, headers, body.clone()).await?;
+            let response = client.send(method.clone(), &target, headers, body.clone()).await.inspect_err(|error| {
+                // Where one connection is dead, those that idle beside it mostly are too.
+                if matches!(error, HttpError::Broken { .. }) {
+                    self.connections.give_up();
+                }
+            })?;
             self.reached.store(true, Ordering::Relaxed);
             if let Some(cookies) = &self.cookies {
                 cookies.keep(target.url(), response.headers());

@@ -53,6 +53,11 @@ impl Connections {
         }
         Ok(client)
     }
+
+    /// The next message goes by new connections; what is under way keeps its own.
+    pub(super) fn give_up(&self) {
+        lock(&self.0).client = None;
+    }
 }
 
 impl fmt::Debug for Connections {
