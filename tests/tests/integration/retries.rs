@@ -64,6 +64,25 @@ async fn t7_a_connection_that_died_while_it_was_idle_costs_no_call() {
 }
 
 #[tokio::test]
+async fn t7_of_many_connections_that_are_dead_together_a_list_meets_one() {
+    const MANY: usize = 8;
+    let (house, mut bridge) = house_with(open(), &[]).await;
+    let mut calls = Vec::new();
+    for _ in 0..MANY {
+        calls.push(bridge.send_request("tools/call", json!({"name": "slow", "arguments": {}})).await);
+    }
+    house.server.wait_for_slow(MANY).await;
+    // From now on a connection is dead once it has answered.
+    house.server.set_fault(Some(Fault::DeadOnReuse));
+    house.server.release_slow();
+    for call in calls {
+        assert!(bridge.response(call).await["result"].is_object());
+    }
+    assert!(bridge.request("resources/list", json!({})).await["result"]["resources"].is_array());
+    house.server.set_fault(None);
+}
+
+#[tokio::test]
 async fn t7_a_connection_that_is_dead_when_it_is_used_again_costs_no_list_and_no_call_is_sent_twice() {
     let (house, mut bridge) = house_with(open(), &[Fault::DeadOnReuse.into()]).await;
     for n in 0..4 {
