@@ -14,6 +14,9 @@ pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(crate) const REDIRECT_URI: &str = "http://127.0.0.1:4711/callback";
 
+/// The smallest request.
+pub(crate) const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+
 /// Named parameters; a later one replaces an earlier one of the same name.
 pub(crate) type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
 
@@ -30,6 +33,14 @@ pub(crate) struct Client {
 
 pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap()
+}
+
+/// A server that wants no token, and a client with a session.
+pub(crate) async fn open() -> (MockServer, Client) {
+    let server = MockServer::builder().protected(false).start().await.unwrap();
+    let mut client = Client::new(&server);
+    client.initialize().await;
+    (server, client)
 }
 
 impl Client {

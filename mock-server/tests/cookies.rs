@@ -3,9 +3,7 @@
 use mcp_mock_server::{Fault, MockServer};
 use reqwest::StatusCode;
 
-use crate::client::Client;
-
-const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+use crate::client::{Client, PING};
 
 fn set_cookies(server: &MockServer) -> Vec<Vec<String>> {
     let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap().to_owned();

@@ -4,9 +4,7 @@ use mcp_mock_server::{Approval, Fault, MockServer};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::client::{Client, VERIFIER, events, json_of, messages, parameters_of, registration, tool_call};
-
-const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+use crate::client::{Client, PING, VERIFIER, events, json_of, messages, parameters_of, registration, tool_call};
 
 async fn with(fault: Fault) -> MockServer {
     MockServer::builder().fault(fault).start().await.unwrap()

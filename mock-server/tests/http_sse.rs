@@ -6,9 +6,7 @@ use mcp_mock_server::{Fault, MockServer, MockServerBuilder, Transport};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::client::{Client, events, tool_call};
-
-const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+use crate::client::{Client, PING, events, tool_call};
 
 /// A client of the old transport: its stream, what was read of it, and where to POST.
 struct Old {

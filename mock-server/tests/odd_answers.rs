@@ -4,9 +4,8 @@ use mcp_mock_server::{Fault, FaultSetting, MockServer};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::client::{Client, json_of, tool_call};
+use crate::client::{Client, PING, json_of, tool_call};
 
-const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 const UNKNOWN: &str = r#"{"jsonrpc":"2.0","id":1,"method":"no/such"}"#;
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 

@@ -8,16 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::client::{Client, json_of, tool_call};
-
-const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-
-async fn open() -> (MockServer, Client) {
-    let server = MockServer::builder().protected(false).start().await.unwrap();
-    let mut client = Client::new(&server);
-    client.initialize().await;
-    (server, client)
-}
+use crate::client::{Client, PING, json_of, open, tool_call};
 
 /// What one ping brings, byte by byte, on a connection of its own.
 async fn raw_ping(server: &MockServer, client: &Client) -> (Vec<u8>, bool) {

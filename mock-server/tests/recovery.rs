@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use mcp_mock_server::{Endpoint, Fault, MockServer, Seen};
 use reqwest::{Response, StatusCode};
 
-use crate::client::{Client, json_of};
-
-pub(crate) const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+use crate::client::{Client, PING, json_of};
 
 /// The status and the error code of an OAuth refusal.
 pub(crate) async fn refusal(response: Response) -> (u16, String) {

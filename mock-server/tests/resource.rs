@@ -6,9 +6,8 @@ use mcp_mock_server::{Layout, MockServer};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
 
-use crate::client::{Client, parameters_of};
+use crate::client::{Client, PING, parameters_of};
 
-const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 const LIST: &str = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#;
 
 fn challenge(response: &Response) -> String {

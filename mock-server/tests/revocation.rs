@@ -3,9 +3,7 @@
 use mcp_mock_server::{Endpoint, Fault, MockServer};
 use reqwest::StatusCode;
 
-use crate::client::{Client, json_of};
-
-const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+use crate::client::{Client, PING, json_of};
 
 mod rfc7009_2_1 {
     use super::*;

@@ -4,16 +4,7 @@ use mcp_mock_server::{Fault, MockServer, ReplyForm};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::client::{Client, json_of, messages, tool_call};
-
-const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-
-async fn open() -> (MockServer, Client) {
-    let server = MockServer::builder().protected(false).start().await.unwrap();
-    let mut client = Client::new(&server);
-    client.initialize().await;
-    (server, client)
-}
+use crate::client::{Client, PING, json_of, messages, open, tool_call};
 
 mod sessions {
     use super::*;
