@@ -1,5 +1,6 @@
-//! The clients, and the only place that builds one: no redirects, no `Referer`, a time limit for the connection, signs of
-//! life on idle ones. Must never know what is sent. `http::egress` has the rules of OAuth requests.
+//! The clients that go by reqwest, for OAuth and by proxies, and what holds for the direct one too: no redirects, no `Referer`, a
+//! time limit for the connection, signs of life on idle ones. Must never know what is sent. `http::egress` has the rules of
+//! OAuth requests.
 
 use std::iter;
 use std::sync::Arc;
