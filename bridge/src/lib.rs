@@ -15,6 +15,7 @@ pub mod secret;
 pub mod settings;
 pub mod terminal;
 pub mod tokens;
+pub mod translation;
 pub mod untrusted;
 pub mod upstream;
 pub mod worker;
