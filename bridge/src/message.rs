@@ -212,6 +212,16 @@ pub fn error_code(message: &[u8]) -> Option<i64> {
     serde_json::from_slice::<Response>(message).ok().map(|response| response.error.code)
 }
 
+/// The error of an error response (JSON-RPC 2.0 §5.1), to the letter; `None` of anything else.
+#[must_use]
+pub fn error(message: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Response {
+        error: Box<RawValue>,
+    }
+    serde_json::from_slice::<Response>(message).ok().map(|response| response.error.get().to_owned())
+}
+
 /// Whether two ids mean the same although they are spelt differently: servers re-serialise what they are sent.
 #[must_use]
 pub fn same_id(a: &str, b: &str) -> bool {
