@@ -17,6 +17,8 @@ pub const PARSE_ERROR: i32 = -32700;
 pub const INVALID_REQUEST: i32 = -32600;
 /// JSON-RPC 2.0 §5.1: the method does not exist.
 pub const METHOD_NOT_FOUND: i32 = -32601;
+/// JSON-RPC 2.0 §5.1: the parameters are wrong.
+pub const INVALID_PARAMS: i32 = -32602;
 /// JSON-RPC 2.0 §5.1: ours, told apart from an upstream's own by `data.source`.
 pub const INTERNAL_ERROR: i32 = -32603;
 
@@ -284,6 +286,15 @@ pub fn method_not_found(id: &str) -> Vec<u8> {
     let data = serde_json::json!({ "source": "mcp-bridge", "code": Code::SignInNeeded,
         "hint": "go on with `initialize`" });
     let error = serde_json::json!({ "code": METHOD_NOT_FOUND, "message": "method not found", "data": data });
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}").into_bytes()
+}
+
+/// JSON-RPC's own "invalid params", for what the bridge answers itself.
+#[must_use]
+pub fn invalid_params(id: &str, words: &str) -> Vec<u8> {
+    let hint = "send what MCP has for this method";
+    let data = serde_json::json!({ "source": "mcp-bridge", "code": Code::InvalidRequest, "hint": hint });
+    let error = serde_json::json!({ "code": INVALID_PARAMS, "message": words, "data": data });
     format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}").into_bytes()
 }
 

@@ -24,6 +24,7 @@ pub enum Code {
     // the MCP server
     NotAnMcpServer,
     HttpError,
+    InputRefused,
     RedirectRefused,
     MessageTooLarge,
     SessionLost,

@@ -4,15 +4,22 @@
 //! that cannot wait for a server that is not there yet.
 
 mod arrival;
+mod as_legacy;
+mod as_modern;
 pub mod backlog;
 pub mod batch;
+mod by_era;
 mod desk;
 mod ending;
+mod eras;
 mod exchange;
 pub mod gate;
+mod handshake;
 pub mod in_flight;
+mod incoming;
 mod introduction;
 mod lane;
+mod modern_stream;
 pub mod notices;
 pub mod patience;
 mod ping;
@@ -40,6 +47,7 @@ use self::backlog::{Backlog, Load};
 use self::batch::Batch;
 use self::desk::Desk;
 use self::ending::End;
+use self::eras::Eras;
 use self::exchange::Errand;
 use self::in_flight::InFlight;
 use self::lane::{Turn, What};
@@ -80,6 +88,7 @@ struct Shared {
     in_flight: Arc<InFlight>,
     arrival: Arrival,
     desk: Desk,
+    eras: Eras,
     own_requests: OwnRequests,
     server_requests: ServerRequests,
     /// What the host has set in the session, for the next one.
@@ -132,6 +141,7 @@ impl Relay {
             backlog,
             arrival: Arrival::new(),
             desk,
+            eras: Eras::new(transport.era),
             own_requests: OwnRequests::default(),
             server_requests: ServerRequests::default(),
             settings: SessionSettings::default(),
@@ -264,6 +274,7 @@ impl Relay {
                 self.shared.heard.notify_one();
             }
             (Kind::Response, _) if self.shared.own_requests.take(envelope) => {}
+            (Kind::Response, _) if self.shared.eras.guise().is_some_and(|guise| guise.takes(envelope, line)) => {}
             (Kind::Response, _) => self.in_turn(What::Response(line.clone()), due.0),
             _ => self.in_turn(What::Notification(line.clone()), due.0),
         }
@@ -285,7 +296,7 @@ impl Relay {
         let received = Instant::now();
         let method = envelope.method.as_deref().unwrap_or_default();
         let modern = shared.is_modern(line);
-        let (idempotent, sets) = (!modern && is_idempotent(method), session_settings::sets_something(method));
+        let (idempotent, sets) = (is_idempotent(method), session_settings::sets_something(method));
         let mut errand =
             Errand { line: line.clone(), received, may_begin: true, purpose: Purpose::Call, idempotent, sets, modern };
         match method {
@@ -293,6 +304,7 @@ impl Relay {
                 for probe in self.probes.drain(..) {
                     shared.in_flight.cancel_probe(&probe);
                 }
+                shared.eras.host_is_legacy();
                 shared.desk.receive(&InitializeParams::read(envelope.params));
                 shared.settings.clear();
                 shared.arrive(line.clone(), id);
@@ -329,7 +341,8 @@ impl Relay {
         let params = envelope.params.and_then(|p| serde_json::from_str::<CancelledParams<'_>>(p).ok());
         let request = params.and_then(|params| self.shared.in_flight.cancel(params.request_id.get()));
         // Of a modern request its closed stream tells the server (MCP 2026-07-28, patterns/cancellation).
-        if request.is_some_and(|request| !self.shared.is_modern(&request)) {
+        let is_legacy = |request: Bytes| self.shared.eras.guise().is_none() && !self.shared.is_modern(&request);
+        if request.is_some_and(is_legacy) {
             self.in_turn(What::Notification(line.clone()), load);
         }
     }
@@ -345,9 +358,9 @@ impl Relay {
 }
 
 impl Shared {
-    /// Whether a request is of the modern era: none is within a session.
+    /// Whether a request of the host is of the modern era: none is after `initialize` (H11).
     fn is_modern(&self, request: &[u8]) -> bool {
-        !self.upstream.is_in_session() && is_modern(request)
+        !self.eras.is_host_legacy() && is_modern(request)
     }
 
     /// Starts something that goes on beside the loop, until it is done or everything ends.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 pub use self::network::{NetworkSettings, ProxyChoice, ProxyUrl};
-pub use self::transport::{Transport, TransportSettings};
+pub use self::transport::{EraChoice, Transport, TransportSettings};
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
 use crate::untrusted::{Untrusted, is_unsafe};

@@ -129,6 +129,11 @@ impl Upstream {
         *self.lock_session() = Session::from_initialize(headers, response);
     }
 
+    /// A handshake was answered from `server/discover`: the host speaks this legacy revision, the server none.
+    pub fn begin_modern(&self, host_revision: &str) {
+        *self.lock_session() = Session::of_modern(host_revision);
+    }
+
     /// Forgets the session, before a new `initialize`: it must not carry the old one's id. Gives the session that was.
     pub fn forget_session(&self) -> Session {
         std::mem::take(&mut *self.lock_session())
@@ -172,12 +177,14 @@ impl Upstream {
     }
 
     /// Sends one request of HTTP with whatever token it takes: the answer is never a 401 that a token could mend. Also
-    /// says whether it went with a session id, and which secrets.
+    /// says whether it went with a session id, and which secrets. The session is one for all tries: while it waits here for
+    /// a token the session may be begun anew, and a message that goes without one is no answer to that. With the old one it
+    /// finds out (T6).
     async fn send(
         &self,
         method: Method,
         target: &Target,
-        headers: impl Fn(&Session) -> HeaderMap,
+        (session, headers): (Session, impl Fn(&Session) -> HeaderMap),
         body: Option<Bytes>,
         (purpose, arrived): (Purpose, Instant),
     ) -> Result<(Answer, bool, Vec<HeaderValue>), UpstreamError> {
@@ -185,9 +192,6 @@ impl Upstream {
         let mut pass = self.tokens.pass(purpose, arrived);
         let mut target = target.clone();
         let mut redirects = 0;
-        // One for all: while it waits here for a token the session may be begun anew, and a message that goes without one
-        // is no answer to that. With the old one it finds out (T6).
-        let session = self.session();
         loop {
             let mut headers = headers(&session);
             let authorization = pass.authorize().await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::settings::{Transport, TransportSettings};
+use crate::settings::{EraChoice, Transport, TransportSettings};
 
 /// The longest time that can be set, in seconds: a day.
 const LONGEST: i64 = 86_400;
@@ -22,6 +22,16 @@ pub(super) struct TransportArgs {
         help_heading = "Messages"
     )]
     transport: TransportArg,
+    /// Which era of MCP the server speaks: `legacy` has a handshake (up to 2025-11-25), `modern` has none (2026-07-28); `auto`
+    /// finds out. Hosts of both eras work with servers of both
+    #[arg(
+        long,
+        value_name = "auto|legacy|modern",
+        default_value = "auto",
+        hide_possible_values = true,
+        help_heading = "Messages"
+    )]
+    era: EraArg,
     /// How long a connection may take to come about
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds(1), help_heading = "Messages")]
     connect_timeout: u32,
@@ -52,6 +62,13 @@ enum TransportArg {
     Sse,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EraArg {
+    Auto,
+    Legacy,
+    Modern,
+}
+
 impl TransportArgs {
     /// The settings.
     pub(super) fn settings(&self) -> TransportSettings {
@@ -61,6 +78,11 @@ impl TransportArgs {
                 TransportArg::Auto => Transport::Auto,
                 TransportArg::Http => Transport::Http,
                 TransportArg::Sse => Transport::Sse,
+            },
+            era: match self.era {
+                EraArg::Auto => EraChoice::Auto,
+                EraArg::Legacy => EraChoice::Legacy,
+                EraArg::Modern => EraChoice::Modern,
             },
             connect_timeout: Duration::from_secs(self.connect_timeout.into()),
             request_timeout: some(self.request_timeout),

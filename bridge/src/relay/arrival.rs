@@ -9,7 +9,6 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::Shared;
-use super::exchange::Incoming;
 use super::introduction::Introduction;
 use crate::message::Envelope;
 use crate::problem::{Code, Problem};
@@ -176,6 +175,11 @@ impl Shared {
         self.begin_again(|state| matches!(state, State::Arrived { number, .. } if *number == lost));
     }
 
+    /// The server is of another era now than when this session began.
+    pub(super) fn begins_anew(self: &Arc<Self>, session: u64) {
+        self.begin_again(|state| matches!(state, State::Arrived { number, .. } if *number == session));
+    }
+
     /// A way that failed is tried once more.
     pub(super) fn try_again(self: &Arc<Self>) {
         self.begin_again(|state| matches!(state, State::Failed { .. }));
@@ -241,51 +245,21 @@ impl Shared {
 
     /// One handshake, bounded in time as long as no person is asked to sign in for it.
     async fn attempt(self: &Arc<Self>, received: Instant) -> Result<Bytes, UpstreamError> {
-        let handshake = std::pin::pin!(self.shake_hands(received));
+        let handshake = std::pin::pin!(self.host_shakes_hands(received));
         let outcome = self.unless_late(ATTEMPT, handshake).await;
         outcome.unwrap_or_else(|| Err(UpstreamError::Token(mute(self.upstream.shown().as_str()))))
     }
 
-    async fn shake_hands(self: &Arc<Self>, received: Instant) -> Result<Bytes, UpstreamError> {
+    async fn host_shakes_hands(self: &Arc<Self>, received: Instant) -> Result<Bytes, UpstreamError> {
         let (line, id) = {
             let handshake = self.arrival.lock();
             (handshake.line.clone(), handshake.id.clone())
         };
-        self.upstream.forget_session();
-        let mut reply = self.upstream.initialize(line.clone(), (Purpose::Call, received), self.listener()).await?;
-        if reply.retry_after().is_some() {
-            return Err(reply.refused());
-        }
-        while let Some(message) = reply.next().await? {
-            let incoming = match Incoming::sort(message, &id, reply.bond()) {
-                Err(error) if reply.is_stream() => {
-                    tracing::warn!("`{}` {error}", self.upstream.shown());
-                    continue;
-                }
-                sorted => sorted?,
-            };
-            match incoming {
-                Incoming::Response(response) => {
-                    if let Ok(envelope) = Envelope::parse(&response)
-                        && envelope.result.is_some()
-                    {
-                        self.upstream.begin_session(reply.headers(), &envelope);
-                        self.desk.server_is_there(&line, &envelope);
-                    }
-                    let shared = self.clone();
-                    self.spawn(async move { drop(shared.read_to_the_end(reply).await) });
-                    return Ok(response);
-                }
-                Incoming::Request(message, _) | Incoming::Notification(message) => {
-                    let _ = self.output.send(message).await;
-                }
-            }
-        }
-        Err(if reply.is_stream() { UpstreamError::StreamEnded } else { UpstreamError::NoResponse(reply.status()) })
+        self.shake_hands(&line, &id, received).await
     }
 
     /// Who passes on what comes by a stream that is nobody's reply. It keeps nothing alive.
-    fn listener(self: &Arc<Self>) -> Listener {
+    pub(super) fn listener(self: &Arc<Self>) -> Listener {
         let shared = Arc::downgrade(self);
         Arc::new(move |message| {
             let shared = shared.clone();

@@ -16,6 +16,7 @@ use super::recall::{self, Initialized, Memory, Recalled};
 use crate::message::{self, Envelope};
 use crate::problem::{Code, Problem};
 use crate::settings::Patience;
+use crate::translation::era::Spoken;
 use crate::untrusted::Untrusted;
 
 /// The desk.
@@ -134,6 +135,16 @@ impl Desk {
                 !same
             });
         }
+    }
+
+    /// What is known of the eras that the server speaks.
+    pub(super) fn spoken(&self) -> Spoken {
+        self.recalled().eras
+    }
+
+    /// Something is known of them now, for the next start too.
+    pub(super) fn learns(&self, spoken: Spoken) {
+        self.keep(|recalled| std::mem::replace(&mut recalled.eras, spoken) != spoken);
     }
 
     /// Whether the host was given a handshake of ours.

@@ -9,11 +9,12 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
 use super::in_flight::Ticket;
+use super::incoming::{Again, Incoming, with_id};
 use crate::message::{self, Envelope, Kind};
 use crate::untrusted::Untrusted;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
-use crate::upstream::exchange::{Bond, Reply};
+use crate::upstream::exchange::Reply;
 use crate::upstream::resumption::Resumption;
 use crate::upstream::retry::Retry;
 
@@ -37,11 +38,27 @@ pub(super) struct Errand {
     pub(super) modern: bool,
 }
 
+/// The response to a request, and what may still follow on its stream.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) response: Bytes,
+    /// None where the response is not the server's own.
+    pub(super) rest: Option<Reply>,
+}
+
+impl From<(Bytes, Reply)> for Answered {
+    fn from((response, rest): (Bytes, Reply)) -> Self {
+        Answered { response, rest: Some(rest) }
+    }
+}
+
 /// How a request stands, for who waits for it and who carries it.
 #[derive(Debug, Default)]
 pub(super) struct Course {
     /// Its reply is a stream.
     streaming: AtomicBool,
+    /// It goes in the modern era: its closed stream tells the server of its end.
+    modern: AtomicBool,
     /// Nobody waits for it any more: nothing more is sent for it.
     over: AtomicBool,
     /// Something was sent for it.
@@ -57,28 +74,28 @@ impl Course {
         drop(self.lock_slot().take());
     }
 
+    /// It goes in the modern era, whatever the host speaks.
+    pub(super) fn is_modern(&self) {
+        self.modern.store(true, Ordering::Relaxed);
+    }
+
+    /// It is the host's turn, which may take long: another request may go meanwhile.
+    pub(super) fn waits_for_the_host(&self) {
+        drop(self.lock_slot().take());
+    }
+
     fn lock_slot(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A message of the upstream, in the reply to one request.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Incoming {
-    /// The response, with the host's spelling of the id (H5).
-    Response(Bytes),
-    /// A request of the server, and its id.
-    Request(Bytes, Box<str>),
-    /// A notification of the server.
-    Notification(Bytes),
 }
 
 impl Shared {
     /// One request from the host to its response.
     pub(super) async fn carry(self: Arc<Self>, errand: Errand, mut ticket: Ticket) {
         let over = ticket.over();
-        let (line, modern) = (errand.line.clone(), errand.modern);
+        let line = errand.line.clone();
         let course = Course::default();
+        course.modern.store(errand.modern, Ordering::Relaxed);
         let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &course));
         let outcome = tokio::select! {
             outcome = &mut exchange => outcome,
@@ -86,16 +103,16 @@ impl Shared {
                 tracing::debug!("a request is over without its response");
                 course.is_over();
                 // The server may still withdraw what it asked the host for this request; the response goes nowhere.
-                if course.streaming.load(Ordering::Relaxed) && !modern {
+                if course.streaming.load(Ordering::Relaxed) && !course.modern.load(Ordering::Relaxed) {
                     let _ = tokio::time::timeout(AFTERWORDS, exchange).await;
                 }
                 return;
             }
         };
         match outcome {
-            Ok((response, rest)) => {
+            Ok(Answered { response, rest }) => {
                 ticket.answer(self.desk.made_up(&line, response, ticket.id())).await;
-                let _ = self.read_to_the_end(rest).await;
+                let _ = self.read_the_end_of(rest).await;
             }
             Err(error) => self.answer_error(&ticket, error).await,
         }
@@ -114,14 +131,13 @@ impl Shared {
         errand: Errand,
         id: &str,
         course: &Course,
-    ) -> Result<(Bytes, Reply), UpstreamError> {
-        let modern = errand.modern;
-        let Some(limit) = self.request_timeout else { return self.exchange_in_the_end(errand, id, course).await };
-        let mut exchange = Box::pin(self.exchange_in_the_end(errand, id, course));
+    ) -> Result<Answered, UpstreamError> {
+        let Some(limit) = self.request_timeout else { return self.exchange_by_era(&errand, id, course).await };
+        let mut exchange = Box::pin(self.exchange_by_era(&errand, id, course));
         match self.unless_late(limit, exchange.as_mut()).await {
             Some(outcome) => outcome,
             None => {
-                if !modern && course.sent.load(Ordering::Relaxed) {
+                if !course.modern.load(Ordering::Relaxed) && course.sent.load(Ordering::Relaxed) {
                     self.withdraw(id);
                 }
                 Err(UpstreamError::TookTooLong(limit))
@@ -129,7 +145,7 @@ impl Shared {
         }
     }
 
-    /// The outcome of something that may take so long; a person who is asked to sign in may take longer.
+    /// The outcome of something that may take so long; a person who is asked to sign in, or something else, may take longer.
     pub(super) async fn unless_late<T>(
         &self,
         limit: Duration,
@@ -139,6 +155,7 @@ impl Shared {
             match tokio::time::timeout(limit, &mut future).await {
                 Ok(outcome) => return Some(outcome),
                 Err(_) if self.desk.standing().sign_in.is_some() => {}
+                Err(_) if self.eras.guise().is_some_and(|guise| guise.is_asking()) => {}
                 Err(_) => return None,
             }
         }
@@ -156,15 +173,16 @@ impl Shared {
         });
     }
 
-    /// As [`Shared::exchange`], however long it takes. A session that the server has forgotten is begun anew, and the
-    /// request sent once more: it was not carried out (T6).
-    async fn exchange_in_the_end(
+    /// As [`Shared::exchange`], however long it takes, with the request as it is. A session that the server has forgotten is
+    /// begun anew, and the request sent once more: it was not carried out (T6).
+    pub(super) async fn exchange_in_the_end(
         self: &Arc<Self>,
-        errand: Errand,
+        errand: &Errand,
         id: &str,
         course: &Course,
     ) -> Result<(Bytes, Reply), UpstreamError> {
-        let Errand { line, received, may_begin, purpose, idempotent, sets, modern } = errand;
+        let Errand { ref line, received, may_begin, purpose, idempotent, sets, modern } = *errand;
+        let mut again: Option<Again> = None;
         let (mut may_renew, mut may_learn) = (true, modern);
         let mut retry = Retry::new(received, idempotent);
         loop {
@@ -179,7 +197,8 @@ impl Shared {
                 continue; // it was lost meanwhile
             }
             course.sent.store(true, Ordering::Relaxed);
-            let error = match self.upstream.post(line.clone(), (purpose, received)).await {
+            let (sent, own_id) = again.as_ref().map_or((line, id), |again| (&again.line, &again.id));
+            let error = match self.upstream.post(sent.clone(), (purpose, received)).await {
                 Err(error) => error,
                 Ok(reply) => match reply.retry_after().and_then(|wait| retry.busy(wait)) {
                     Some(wait) => {
@@ -187,17 +206,18 @@ impl Shared {
                         self.wait_until_not_busy(wait).await;
                         continue;
                     }
-                    None => match self.response_in(reply.of_era(modern), id, course, may_renew).await {
+                    None => match self.response_in(reply.of_era(modern), own_id, course, may_renew).await {
                         Err(error) => error,
-                        Ok((response, _)) if may_learn && self.wants_other_headers(&line, &response).await => {
+                        Ok((response, _)) if may_learn && self.wants_other_headers(line, &response).await => {
                             may_learn = false;
                             continue;
                         }
                         Ok((response, rest)) => {
                             if sets {
-                                self.settings.note(&line, &response);
+                                self.settings.note(line, &response);
                             }
-                            let response = if modern { self.learnt_from(&line, response) } else { response };
+                            let response = if modern { self.learnt_from(line, response) } else { response };
+                            let response = if again.is_some() { with_id(response, id) } else { response };
                             return Ok((response, rest));
                         }
                     },
@@ -212,7 +232,13 @@ impl Shared {
                     may_renew = false;
                     self.session_is_lost(lost);
                 }
-                _ => self.pause(&mut retry, error).await?,
+                _ => {
+                    let may_have_arrived = !error.was_never_sent();
+                    self.pause(&mut retry, error).await?;
+                    if modern && may_have_arrived {
+                        again = Again::of(line, again.map_or(0, |again| again.number) + 1);
+                    }
+                }
             }
         }
     }
@@ -249,6 +275,7 @@ impl Shared {
             };
             match Incoming::sort(message, id, reply.bond()) {
                 Ok(Incoming::Response(response)) => return Ok((response, reply)),
+                Ok(Incoming::Request(..)) if reply.is_modern() => self.asks_out_of_turn(),
                 Ok(Incoming::Request(message, theirs)) => self.ask_host(message, &theirs).await,
                 Ok(Incoming::Notification(message)) => drop(self.output.send(message).await),
                 Err(error) if reply.is_stream() => tracing::warn!("`{}` {error}", self.upstream.shown()),
@@ -272,11 +299,23 @@ impl Shared {
         Ok(())
     }
 
+    /// As [`Shared::read_to_the_end`], where there is anything to read.
+    pub(super) async fn read_the_end_of(&self, rest: Option<Reply>) -> Result<(), UpstreamError> {
+        match rest {
+            Some(rest) => self.read_to_the_end(rest).await,
+            None => Ok(()),
+        }
+    }
+
     /// A connection is only free for the next request once its stream is read to the end.
     pub(super) async fn read_to_the_end(&self, mut reply: Reply) -> Result<(), UpstreamError> {
         let reading = async {
             while let Some(message) = reply.next().await? {
-                self.pass_on(message).await;
+                let is_request = || Envelope::parse(&message).is_ok_and(|envelope| envelope.kind == Kind::Request);
+                match reply.is_modern() && is_request() {
+                    true => self.asks_out_of_turn(),
+                    false => self.pass_on(message).await,
+                }
                 self.output.has_room().await;
             }
             Ok(())
@@ -302,31 +341,6 @@ impl Shared {
                 let words = Untrusted::new(invalid.to_string());
                 tracing::warn!("`{}` sent what is no message: {words}", self.upstream.shown());
             }
-        }
-    }
-}
-
-impl Incoming {
-    /// What a message is to the request with this id. `bond` says what ties it to the request besides its id.
-    pub(super) fn sort(message: Bytes, id: &str, bond: Bond) -> Result<Self, UpstreamError> {
-        let envelope = Envelope::parse(&message)
-            .map_err(|invalid| UpstreamError::NotAResponse(Untrusted::new(invalid.to_string())))?;
-        let is_error = envelope.kind == Kind::Response && envelope.result.is_none();
-        match (envelope.kind, envelope.id) {
-            (Kind::Response, Some(theirs)) if theirs == id => Ok(Incoming::Response(message)),
-            (Kind::Response, Some(theirs)) if message::same_id(theirs, id) => {
-                Ok(Incoming::Response(envelope.with_id(&message, id).into()))
-            }
-            (Kind::Response, _) if bond == Bond::SessionLost => Err(UpstreamError::SessionLost),
-            (Kind::Response, Some(theirs)) if !(is_error && bond == Bond::Alone) => {
-                Err(UpstreamError::NotAResponse(Untrusted::new(format!("its id is {theirs}, the request's {id}"))))
-            }
-            (Kind::Response, _) => Ok(Incoming::Response(envelope.with_id(&message, id).into())),
-            (Kind::Request, Some(theirs)) => {
-                let id = theirs.into();
-                Ok(Incoming::Request(message, id))
-            }
-            _ => Ok(Incoming::Notification(message)),
         }
     }
 }

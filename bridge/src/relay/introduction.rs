@@ -64,14 +64,20 @@ impl Shared {
         introduction: &Introduction,
         wanted: (Purpose, Instant),
     ) -> Result<(), UpstreamError> {
-        match self.send_only(introduction.line.clone(), wanted).await {
-            Err(error @ UpstreamError::Token(_)) => return Err(error),
-            Err(error) => self.did_not_arrive(&error),
-            Ok(()) => {}
+        // A modern server knows no session that could begin (E1).
+        let is_translated = self.eras.guise().is_some();
+        if !is_translated {
+            match self.send_only(introduction.line.clone(), wanted).await {
+                Err(error @ UpstreamError::Token(_)) => return Err(error),
+                Err(error) => self.did_not_arrive(&error),
+                Ok(()) => {}
+            }
         }
         // Now the server may speak unasked (T4), and what it asks there for a request that follows must find the stream.
         session_stream::open(self).await;
-        self.set_again().await;
+        if !is_translated {
+            self.set_again().await;
+        }
         introduction.is_over();
         Ok(())
     }

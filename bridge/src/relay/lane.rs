@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Shared;
 use super::backlog::Load;
 use crate::message::Envelope;
+use crate::translation::legacy_to_modern;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::{Bond, Reply};
@@ -51,7 +52,12 @@ pub(super) async fn take_turns(shared: Arc<Shared>, mut turns: mpsc::UnboundedRe
                 shared.make_good();
                 said.or(Ok(()))
             }
+            What::Notification(message) if !shared.means_something(&message) => Ok(()),
             What::Notification(message) => shared.deliver_in_time(message, received).await,
+            What::Response(_) if shared.eras.guise().is_some() => {
+                tracing::debug!("an answer of the host to what nobody asks any more");
+                Ok(())
+            }
             What::Response(message) if shared.is_of_a_lost_session(&message) => {
                 tracing::debug!("the session is gone that asked for an answer of the host");
                 Ok(())
@@ -71,6 +77,12 @@ impl Shared {
         let id = Envelope::parse(response).ok().and_then(|envelope| envelope.id.map(str::to_owned));
         let asked_in = id.and_then(|id| self.server_requests.end(&id));
         asked_in.is_some_and(|session| self.session_number() != Some(session))
+    }
+
+    /// Whether a notification is one for the server's era (E4).
+    fn means_something(&self, notification: &[u8]) -> bool {
+        self.eras.guise().is_none()
+            || Envelope::parse(notification).is_ok_and(|envelope| legacy_to_modern::passes(&envelope))
     }
 
     /// Sends a notification; where that takes a sign-in, behind the next call.

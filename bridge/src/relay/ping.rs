@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Shared;
-use super::exchange::{Course, Errand};
+use super::exchange::{Answered, Course, Errand};
 use crate::upstream::Purpose;
 
 const ID: &str = "\"mcp-bridge-ping\"";
@@ -25,7 +25,7 @@ pub(super) async fn keep_alive(shared: Arc<Shared>, interval: Duration) {
         let errand = Errand { line, received, may_begin: false, purpose, idempotent, sets: false, modern: false };
         let pinged = tokio::time::timeout(interval, shared.exchange(errand, ID, &Course::default())).await;
         match pinged {
-            Ok(Ok((_, rest))) => drop(shared.read_to_the_end(rest).await),
+            Ok(Ok(Answered { rest, .. })) => drop(shared.read_the_end_of(rest).await),
             Ok(Err(error)) => tracing::debug!("ping: `{}` {error}", shared.upstream.shown()),
             Err(_) => tracing::debug!("ping: `{}` has not answered in time", shared.upstream.shown()),
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::message::Envelope;
+use crate::translation::era::Spoken;
 
 /// The lists that a host asks for at its start.
 pub const LISTS: [&str; 4] = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"];
@@ -17,9 +18,16 @@ pub struct Recalled {
     /// Of `initialize`, with the revision that the host had asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initialize: Option<Initialized>,
+    /// Which eras the server speaks, as far as it is known (E0).
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub eras: Spoken,
     /// Of each list, by its method; the first page.
     #[serde(default)]
     pub lists: BTreeMap<String, Box<RawValue>>,
+}
+
+fn is_unknown(eras: &Spoken) -> bool {
+    *eras == Spoken::default()
 }
 
 /// A result of `initialize`.

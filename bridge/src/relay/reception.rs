@@ -10,14 +10,13 @@ use serde_json::Value;
 
 use super::Shared;
 use super::arrival::State;
-use super::exchange::{Course, Errand};
+use super::exchange::{Answered, Course, Errand};
 use super::in_flight::Ticket;
 use super::placeholder::{self, STATUS_TOOL};
 use super::recall;
 use crate::message::{self, Envelope};
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
-use crate::upstream::exchange::Reply;
 
 /// How long a request waits whose answer says nothing, where the host goes on without the server.
 const FORMALITY: Duration = Duration::from_secs(2);
@@ -62,11 +61,11 @@ impl Shared {
             () = over => return,
         };
         match outcome {
-            Some(Ok((response, rest))) => {
+            Some(Ok(Answered { response, rest })) => {
                 self.desk.remember(&method, &response);
                 self.desk.owed(&method);
                 ticket.answer(self.desk.made_up(&line, response, ticket.id())).await;
-                let _ = self.read_to_the_end(rest).await;
+                let _ = self.read_the_end_of(rest).await;
             }
             Some(Err(error)) => self.answer_error(&ticket, error).await,
             None => {
@@ -102,16 +101,16 @@ impl Shared {
     }
 
     /// The host is to fetch a list again where the server says something else than the host was told, or cannot say.
-    async fn is_made_good(&self, method: &str, outcome: Result<(Bytes, Reply), UpstreamError>) {
+    async fn is_made_good(&self, method: &str, outcome: Result<Answered, UpstreamError>) {
         let Some(given) = self.desk.owed(method) else { return };
         match outcome {
-            Ok((response, rest)) => {
+            Ok(Answered { response, rest }) => {
                 self.desk.remember(method, &response);
                 let response = self.desk.made_up_for(method, response, "0");
                 if !is_result(&response, &given) {
                     self.announce(method).await;
                 }
-                let _ = self.read_to_the_end(rest).await;
+                let _ = self.read_the_end_of(rest).await;
             }
             Err(error) => {
                 tracing::warn!("{method}: {}", error.problem(self.upstream.shown()));
@@ -137,9 +136,9 @@ impl Shared {
             () = over => return,
         };
         match outcome {
-            Some(Ok((response, rest))) => {
+            Some(Ok(Answered { response, rest })) => {
                 ticket.answer(self.desk.made_up(&line, response, ticket.id())).await;
-                let _ = self.read_to_the_end(rest).await;
+                let _ = self.read_the_end_of(rest).await;
             }
             Some(Err(error)) if error.needs_sign_in() => {
                 ticket.answer(message::result_response(ticket.id(), &serde_json::json!({})).into()).await;
@@ -147,8 +146,8 @@ impl Shared {
             Some(Err(error)) => self.answer_error(&ticket, error).await,
             None => {
                 ticket.answer(message::result_response(ticket.id(), &serde_json::json!({})).into()).await;
-                if let Ok((_, rest)) = exchange.await {
-                    let _ = self.read_to_the_end(rest).await;
+                if let Ok(Answered { rest, .. }) = exchange.await {
+                    let _ = self.read_the_end_of(rest).await;
                 }
             }
         }
@@ -164,9 +163,9 @@ impl Shared {
             () = over => return,
         };
         match outcome {
-            Some(Ok((response, rest))) => {
+            Some(Ok(Answered { response, rest })) => {
                 ticket.answer(response).await;
-                let _ = self.read_to_the_end(rest).await;
+                let _ = self.read_the_end_of(rest).await;
             }
             Some(Err(error)) if !is_about_the_sign_in(&error) && !error.passes() => {
                 self.answer_error(&ticket, error).await;

@@ -1,7 +1,7 @@
 //! What a host has set in its session: the level of log messages and the resources that it subscribed to. A session that the
 //! server has forgotten is begun anew by us, and the host must not notice: it is set again there (T6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::Shared;
 use super::exchange::Course;
 use crate::message::Envelope;
+use crate::translation::legacy_to_modern;
 use crate::untrusted::Untrusted;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
@@ -61,6 +62,17 @@ impl SessionSettings {
             Some("resources/unsubscribe") => drop(uri().and_then(|uri| set.subscriptions.remove(&uri))),
             _ => {}
         }
+    }
+
+    /// The level of log messages, if the host has set one.
+    pub(super) fn level(&self) -> Option<String> {
+        let set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        legacy_to_modern::level(set.level.as_deref())
+    }
+
+    /// The resources that the host has subscribed to.
+    pub(super) fn subscriptions(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).subscriptions.keys().cloned().collect()
     }
 
     /// The requests that set it again, with their ids.

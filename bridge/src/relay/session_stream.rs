@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::gate::{Gate, Shut};
+use super::modern_stream;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::pace::Pace;
@@ -16,12 +17,12 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait between two attempts, where the server names no longer time.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A stream that was open for this long, or brought anything, was no failure.
-const LIVED: Duration = Duration::from_secs(10);
+pub(super) const LIVED: Duration = Duration::from_secs(10);
 
 /// How long other messages wait for the stream: a server need not answer before it has something to say.
-const HEAD_START: Duration = Duration::from_millis(150);
+pub(super) const HEAD_START: Duration = Duration::from_millis(150);
 
-/// How soon the stream of HTTP+SSE is opened again.
+/// How soon a stream is opened again.
 pub(super) fn pace() -> Pace {
     Pace::new(FIRST_WAIT, LONGEST_WAIT)
 }
@@ -29,6 +30,9 @@ pub(super) fn pace() -> Pace {
 /// Opens the stream of the session, in place of an earlier one's. Returns once it is there, or need not be waited for.
 pub(super) async fn open(shared: &Arc<Shared>) {
     shared.close_stream();
+    if let Some(guise) = shared.eras.guise() {
+        return modern_stream::open(shared, &guise).await;
+    }
     if shared.upstream.speaks_http_sse() {
         let watch = shared.spawn(begin_again_when_broken(shared.clone()));
         *shared.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);

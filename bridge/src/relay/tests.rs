@@ -1,6 +1,6 @@
 //! Which message is the response to a request, with which id it goes to the host, and what id a line too long still shows.
 
-use super::exchange::Incoming;
+use super::incoming::Incoming;
 use super::*;
 use crate::upstream::error::UpstreamError;
 use crate::upstream::exchange::Bond;

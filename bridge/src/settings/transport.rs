@@ -14,11 +14,25 @@ pub enum Transport {
     Sse,
 }
 
+/// Which era of MCP the server speaks (E0).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EraChoice {
+    /// It is found out.
+    #[default]
+    Auto,
+    /// With a handshake, up to 2025-11-25.
+    Legacy,
+    /// With metadata in every request, from 2026-07-28 on.
+    Modern,
+}
+
 /// How messages go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransportSettings {
     /// Which transport the server speaks.
     pub transport: Transport,
+    /// Which era of MCP it speaks.
+    pub era: EraChoice,
     /// How long a connection may take to come about (T8).
     pub connect_timeout: Duration,
     /// How long a response may take before its request gets an error; none: for ever (T8).
@@ -44,6 +58,7 @@ impl Default for TransportSettings {
     fn default() -> Self {
         TransportSettings {
             transport: Transport::Auto,
+            era: EraChoice::Auto,
             connect_timeout: Duration::from_secs(10),
             request_timeout: None,
             idle_timeout: None,

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::json::RawObject;
-use super::{LEGACY, MODERN};
+use super::{LEGACY, MODERN, keys};
 use crate::message::{self, Envelope};
 
 /// MCP 2026-07-28: headers and body do not fit.
@@ -87,6 +87,22 @@ pub fn is_modern_error(response: &[u8]) -> bool {
 #[must_use]
 pub fn doubts_modern(code: Option<i64>) -> bool {
     !matches!(code, Some(HEADER_MISMATCH | MISSING_CAPABILITY | UNSUPPORTED_VERSION | -32_603 | -32_602 | -32_601))
+}
+
+/// A `server/discover` with the metadata of another modern request; `None` where that has none.
+#[must_use]
+pub fn discover_on_behalf_of(request: &[u8], id: &str) -> Option<String> {
+    let params = Envelope::parse(request).ok()?.params?;
+    let params = RawObject::parse(params)?;
+    let given = params.object("_meta")?;
+    let mut meta = RawObject::default();
+    for key in [keys::PROTOCOL_VERSION, keys::CLIENT_INFO, keys::CLIENT_CAPABILITIES] {
+        if let Some(value) = given.get(key) {
+            meta.set(key, value);
+        }
+    }
+    let params = format!("{{\"_meta\":{meta}}}");
+    Some(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"server/discover\",\"params\":{params}}}"))
 }
 
 /// Whether an error says by its data that the modern revision is not among those that are served.

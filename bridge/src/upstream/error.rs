@@ -73,6 +73,12 @@ pub enum UpstreamError {
     /// A message over the limit, in bytes.
     #[error("sent a message over {0} bytes")]
     TooLarge(usize),
+    /// Words about eras that a server that speaks MCP does not say (E0, E2).
+    #[error("breaks MCP 2026-07-28: it {0}")]
+    Breach(Untrusted),
+    /// The server asked for something that the host did not give (E2).
+    #[error("asked for input that the host did not give: {0}")]
+    NoInput(Untrusted),
     /// The answer is to something that was not asked.
     #[error("answered with a message that is no response to the request: {0}")]
     NotAResponse(Untrusted),
@@ -92,8 +98,23 @@ impl UpstreamError {
                 excerpt: excerpt.without(sent),
             },
             UpstreamError::NotAResponse(words) => UpstreamError::NotAResponse(words.without(sent)),
+            UpstreamError::Breach(words) => UpstreamError::Breach(words.without(sent)),
             error => error,
         }
+    }
+
+    /// Whether the server said something, if nothing that makes sense here.
+    #[must_use]
+    pub fn is_an_answer(&self) -> bool {
+        matches!(
+            self,
+            UpstreamError::Status { .. }
+                | UpstreamError::SessionLost
+                | UpstreamError::NotMcp { .. }
+                | UpstreamError::NoResponse(_)
+                | UpstreamError::NotAResponse(_)
+                | UpstreamError::StreamEnded
+        )
     }
 
     /// Whether it is worth trying again later: the network or the server is away, and nothing else is wrong.
@@ -197,7 +218,10 @@ impl UpstreamError {
                 Code::NotAnMcpServer,
                 "leave `--transport sse` out, and the bridge finds out which one the server speaks",
             ),
-            UpstreamError::NoResponse(_) | UpstreamError::NotAResponse(_) => {
+            UpstreamError::NoInput(_) => {
+                (Code::InputRefused, "answer what the server asks, in the host, and call again")
+            }
+            UpstreamError::NoResponse(_) | UpstreamError::NotAResponse(_) | UpstreamError::Breach(_) => {
                 (Code::NotAnMcpServer, "the server breaks the MCP rules for this request: tell its operator")
             }
             UpstreamError::StreamEnded | UpstreamError::Silent(_) => {

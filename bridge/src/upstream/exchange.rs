@@ -35,8 +35,6 @@ pub struct Reply {
     may_lose_session: bool,
     bond: Bond,
     modern: bool,
-    /// The body, where it was looked at before its turn.
-    body: Option<Bytes>,
     messages: Messages,
 }
 
@@ -69,6 +67,24 @@ impl Upstream {
     /// # Errors
     /// Whatever keeps a reply from coming: network, token, a redirect that is not followed.
     pub async fn post(&self, message: Bytes, wanted: (Purpose, Instant)) -> Result<Reply, UpstreamError> {
+        self.post_within(self.session(), message, wanted).await
+    }
+
+    /// The same outside of any session: a modern request, whatever else is spoken with the server.
+    ///
+    /// # Errors
+    /// As [`Upstream::post`].
+    pub async fn post_alone(&self, message: Bytes, wanted: (Purpose, Instant)) -> Result<Reply, UpstreamError> {
+        self.post_within(Session::default(), message, wanted).await
+    }
+
+    async fn post_within(
+        &self,
+        session: Session,
+        message: Bytes,
+        wanted: (Purpose, Instant),
+    ) -> Result<Reply, UpstreamError> {
+        let is_negotiated = session.is_negotiated();
         let headers = |session: &Session| {
             let mut headers = headers::of_post(&self.headers, session);
             if !session.is_negotiated() {
@@ -76,12 +92,12 @@ impl Upstream {
             }
             headers
         };
-        let connection = self.http_sse.connection();
+        let connection = self.http_sse.connection().filter(|_| is_negotiated || !modern::is_modern(&message));
         // Before it is asked: the answer may be faster than the acknowledgement.
         let awaited = connection.as_ref().map(|connection| connection.await_response(&message)).transpose()?.flatten();
         let target = connection.as_ref().map_or(&self.target, |connection| &connection.endpoint);
         let (mut response, in_session, sent) =
-            self.send(Method::POST, target, headers, Some(message.clone()), wanted).await?;
+            self.send(Method::POST, target, (session, headers), Some(message.clone()), wanted).await?;
         let in_session = in_session || connection.is_some();
         let status = response.status();
         let headers = response.take_headers();
@@ -94,17 +110,7 @@ impl Upstream {
         };
         let bond = if status == StatusCode::NOT_FOUND && in_session { Bond::SessionLost } else { Bond::None };
         let longest = self.transport.max_message;
-        Ok(Reply {
-            status,
-            headers,
-            sent,
-            longest,
-            may_lose_session: in_session,
-            bond,
-            modern: false,
-            body: None,
-            messages,
-        })
+        Ok(Reply { status, headers, sent, longest, may_lose_session: in_session, bond, modern: false, messages })
     }
 }
 
@@ -133,15 +139,6 @@ impl Reply {
         self.status == StatusCode::ACCEPTED
     }
 
-    /// Whether it is an error of the modern era (E0): a server that has one speaks no older transport.
-    pub async fn is_modern_error(&mut self) -> bool {
-        let Messages::Unread(response) = &mut self.messages else { return false };
-        let Ok(body) = read_limited(response.as_mut(), self.longest).await else { return false };
-        let code = message::error_code(&body);
-        self.body = Some(body);
-        code.is_some_and(|code| (-32_099..=-32_020).contains(&code))
-    }
-
     /// After how long the server, which is busy, wants the same request again (T7).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -158,6 +155,12 @@ impl Reply {
     pub fn of_era(mut self, modern: bool) -> Self {
         self.modern = modern;
         self
+    }
+
+    /// Whether it is of the modern era.
+    #[must_use]
+    pub fn is_modern(&self) -> bool {
+        self.modern
     }
 
     /// Where its stream left off, if it is one that can be gone on with.
@@ -186,7 +189,6 @@ impl Reply {
             may_lose_session: false,
             bond: Bond::None,
             modern: false,
-            body: None,
             messages: Messages::Stream(Box::new(stream)),
         }
     }
@@ -203,10 +205,7 @@ impl Reply {
     /// A status without a JSON-RPC body, something else than MCP, a stream that breaks, a message over the limit.
     pub async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         if let Messages::Unread(response) = &mut self.messages {
-            let body = match self.body.take() {
-                Some(body) => body,
-                None => read_limited(response.as_mut(), self.longest).await?,
-            };
+            let body = read_limited(response.as_mut(), self.longest).await?;
             let messages = if self.status.is_success() {
                 messages_of(self.status, &self.headers, body)
             } else if self.may_lose_session && self.status == StatusCode::BAD_REQUEST && is_about_the_session(&body) {
@@ -342,7 +341,6 @@ mod tests {
             may_lose_session: false,
             bond: Bond::None,
             modern: false,
-            body: None,
             messages: Messages::Body(VecDeque::new()),
         };
         assert!(!reply.error_of(body).unwrap().contains(&b'\n'));

@@ -62,7 +62,7 @@ pub(super) struct Awaited {
 }
 
 impl Upstream {
-    /// POSTs the host's `initialize`, and finds out which transport the server speaks.
+    /// POSTs an `initialize`, by the older transport where that was chosen or is known.
     ///
     /// # Errors
     /// As [`Upstream::post`]; where the server does not speak the transport that was chosen.
@@ -77,21 +77,35 @@ impl Upstream {
             self.connect(wanted, listener).await?;
             return self.post(message, wanted).await;
         }
-        let mut reply = self.post(message.clone(), wanted).await?;
+        self.post(message, wanted).await
+    }
+
+    /// POSTs an `initialize` that was answered with this status once more by the older transport, where that may be what the
+    /// server speaks; `None` where it is not.
+    ///
+    /// # Errors
+    /// As [`Upstream::initialize`].
+    pub async fn initialize_older(
+        &self,
+        message: Bytes,
+        wanted: (Purpose, Instant),
+        listener: Listener,
+        status: StatusCode,
+    ) -> Result<Option<Reply>, UpstreamError> {
         let may_be_older =
-            matches!(reply.status(), StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
-        if self.transport.transport == Transport::Http || !may_be_older || reply.is_modern_error().await {
-            return Ok(reply);
+            matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+        if self.transport.transport != Transport::Auto || !may_be_older || self.speaks_http_sse() {
+            return Ok(None);
         }
         match self.connect(wanted, listener).await {
             Ok(()) => {
                 tracing::info!("`{}` speaks HTTP+SSE, the transport of 2024-11-05", self.shown);
-                self.post(message, wanted).await
+                self.post(message, wanted).await.map(Some)
             }
             Err(error @ UpstreamError::EndpointElsewhere(_)) => Err(error),
             Err(error) => {
                 tracing::debug!("`{}` does not speak HTTP+SSE either: {error}", self.shown);
-                Ok(reply)
+                Ok(None)
             }
         }
     }
@@ -111,7 +125,8 @@ impl Upstream {
     /// Opens the stream and learns where messages go.
     async fn connect(&self, (purpose, arrived): (Purpose, Instant), listener: Listener) -> Result<(), UpstreamError> {
         let headers = |session: &_| headers::of_get(&self.headers, session, &[]);
-        let (response, _, sent) = self.send(Method::GET, &self.target, headers, None, (purpose, arrived)).await?;
+        let (response, _, sent) =
+            self.send(Method::GET, &self.target, (self.session(), headers), None, (purpose, arrived)).await?;
         let status = response.status();
         if !status.is_success() || !is_event_stream(response.headers()) {
             return Err(UpstreamError::NoStream(status));

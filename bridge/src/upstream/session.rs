@@ -20,7 +20,8 @@ pub struct Session {
     pub id: Option<HeaderValue>,
     /// `MCP-Protocol-Version`, if the revision knows it.
     pub protocol_version: Option<HeaderValue>,
-    null_id: bool,
+    /// None where no host has said what it speaks.
+    null_id: Option<bool>,
     batches: bool,
     negotiated: bool,
 }
@@ -44,12 +45,22 @@ impl Session {
         });
         Session {
             id,
-            null_id: version.as_deref().is_none_or(|version| version < FIRST_WITHOUT_NULL_ID),
+            null_id: Some(version.as_deref().is_none_or(|version| version < FIRST_WITHOUT_NULL_ID)),
             negotiated: true,
             batches: version.as_deref() == Some(WITH_BATCHES),
             protocol_version: version
                 .filter(|version| version.as_str() >= FIRST_WITH_HEADER)
                 .and_then(|version| HeaderValue::from_str(&version).ok()),
+        }
+    }
+
+    /// No session, for a host that speaks this legacy revision with us.
+    #[must_use]
+    pub fn of_modern(host_revision: &str) -> Self {
+        Session {
+            null_id: Some(host_revision < FIRST_WITHOUT_NULL_ID),
+            batches: host_revision == WITH_BATCHES,
+            ..Session::default()
         }
     }
 
@@ -68,7 +79,7 @@ impl Session {
     /// Whether the host speaks a revision of MCP that knows JSON-RPC's `id: null` (H3). Not known before `initialize`.
     #[must_use]
     pub fn knows_null_id(&self) -> bool {
-        self.null_id || self.protocol_version.is_none()
+        self.null_id.unwrap_or(true)
     }
 }
 

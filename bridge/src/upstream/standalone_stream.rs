@@ -23,7 +23,7 @@ impl Upstream {
     pub async fn listen(&self, place: &mut Place, purpose: Purpose) -> Result<Option<Stream>, UpstreamError> {
         let headers = |session: &_| headers::of_get(&self.headers, session, place.last_event_id());
         let (response, in_session, sent) =
-            self.send(Method::GET, &self.target, headers, None, (purpose, Instant::now())).await?;
+            self.send(Method::GET, &self.target, (self.session(), headers), None, (purpose, Instant::now())).await?;
         let status = response.status();
         if status.is_success() && is_event_stream(response.headers()) {
             return Ok(Some(self.stream(response, sent, std::mem::take(place))));

@@ -33,8 +33,11 @@ async fn t11_it_is_found_out_by_what_the_post_is_answered() {
             assert!(bridge.end().await.status.success());
             let log = house.server.log();
             let to: Vec<&str> = log.iter().map(|seen| seen.path_and_query.split('?').next().unwrap()).collect();
-            let expected = ["/mcp", "/mcp", "/messages", "/messages", "/messages"];
-            assert_eq!(to, expected, "{status} {absolute}: one POST in vain, the stream, three messages");
+            let expected = ["/mcp", "/mcp", "/mcp", "/messages", "/messages", "/messages"];
+            assert_eq!(
+                to, expected,
+                "{status} {absolute}: a handshake and a discover in vain, the stream, three messages"
+            );
             assert!(log.iter().all(|seen| seen.header("mcp-session-id").is_none()));
         }
     }

@@ -12,9 +12,18 @@ use tempfile::TempDir;
 use crate::House;
 
 async fn start(script: impl FnMut(&Seen) -> Answer + Send + 'static) -> (Scripted, Bridge, TempDir) {
+    // These servers say no more than what is asked here.
+    start_with(script, &["--era", "modern"]).await
+}
+
+async fn start_with(
+    script: impl FnMut(&Seen) -> Answer + Send + 'static,
+    arguments: &[&str],
+) -> (Scripted, Bridge, TempDir) {
     let server = Scripted::start(script).await;
     let state = tempfile::tempdir().unwrap();
-    let bridge = Options::to(&server.url, state.path()).patience(Duration::from_secs(10)).start();
+    let options = Options::to(&server.url, state.path()).patience(Duration::from_secs(10));
+    let bridge = options.with(arguments).start();
     (server, bridge, state)
 }
 
@@ -66,7 +75,7 @@ async fn t3_a_modern_server_gets_no_session_id_although_it_sends_one_and_neither
 
 #[tokio::test]
 async fn t13_a_legacy_session_has_none_of_these_headers() {
-    let (server, mut bridge, _state) = start(Answer::honest).await;
+    let (server, mut bridge, _state) = start_with(Answer::honest, &[]).await;
     bridge.initialize().await;
     bridge.request("tools/list", modern(json!({}))).await;
     bridge.end().await;
