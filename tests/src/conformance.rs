@@ -1,6 +1,6 @@
-//! A host for the official conformance suite's client scenarios: it starts the real bridge with a state folder of its own,
-//! shakes hands, lists the tools, calls them, and answers what the server asks meanwhile. It knows a scenario only where
-//! that wants more than this, and judges nothing: the suite sees the wire. `tests/conformance/client` is the way in.
+//! A host for the official conformance suite's client scenarios, of either era: it starts the real bridge with a state folder
+//! of its own, uses what the server offers, and answers what that asks meanwhile. It knows a scenario only where that wants
+//! more than this, and judges nothing: the suite sees the wire. `tests/conformance/client` is the way in, `hosts.rs` speaks.
 
 #[cfg(test)]
 mod tests;
@@ -10,11 +10,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::bridge::{Bridge, Broken, Options};
+use crate::bridge::{Broken, Options};
 use crate::browser::Browser;
+use crate::hosts::{self, Host, Legacy, MODERN_REVISION, Manners, Modern};
 
 /// The variable in which the bridge finds the secret of a client that the suite has registered.
 const CLIENT_SECRET: &str = "CONFORMANCE_CLIENT_SECRET";
+
+/// The variable that says which host is to play, whatever the server speaks: `legacy`, as without it, or `modern`.
+const HOST: &str = "CONFORMANCE_HOST";
 
 /// The document that the suite's authorization server takes for a client's; it is never fetched.
 const CLIENT_METADATA: &str = "https://conformance-test.local/client-metadata.json";
@@ -29,6 +33,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 #[derive(Debug, PartialEq, Eq)]
 pub struct Task {
     scenario: String,
+    host: Speech,
     /// The revision to speak.
     revision: String,
     /// What the scenario hands to the client beforehand, as its id.
@@ -36,6 +41,13 @@ pub struct Task {
     upstream: String,
     /// More flags of the bridge.
     flags: Vec<String>,
+}
+
+/// How the host speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speech {
+    Legacy,
+    Modern,
 }
 
 /// Why a scenario was not played to its end.
@@ -50,31 +62,22 @@ pub enum Failure {
     /// What the suite hands over is no JSON.
     #[error("`MCP_CONFORMANCE_CONTEXT` is no JSON: {0}")]
     Context(#[from] serde_json::Error),
-    /// The bridge ended, or is silent.
-    #[error("{broken}; the bridge said:\n{stderr}")]
-    Broken {
-        /// What is broken.
-        broken: Broken,
-        /// What it said.
-        stderr: String,
-    },
-    /// A request was answered with an error.
-    #[error("`{method}` was answered with {error}; the bridge said:\n{stderr}")]
-    Refused {
-        /// The request.
-        method: String,
-        /// The error.
-        error: Value,
-        /// What the bridge said.
-        stderr: String,
-    },
+    /// There is no such host.
+    #[error("`CONFORMANCE_HOST` is `{0}`, neither `legacy` nor `modern`")]
+    NoHost(String),
+    /// There is no bridge.
+    #[error(transparent)]
+    NotStarted(Broken),
+    /// It was not played to its end.
+    #[error(transparent)]
+    Unplayed(#[from] hosts::Failure),
 }
 
 impl Task {
     /// What stands in the arguments, without the program's name, and in the variables of the suite.
     ///
     /// # Errors
-    /// [`Failure::NoUrl`], [`Failure::NoScenario`], [`Failure::Context`].
+    /// [`Failure::NoUrl`], [`Failure::NoScenario`], [`Failure::NoHost`], [`Failure::Context`].
     pub fn given(
         arguments: impl Iterator<Item = String>,
         variable: impl Fn(&str) -> Option<String>,
@@ -86,11 +89,18 @@ impl Task {
             Some(context) => serde_json::from_str(&context)?,
             None => Value::Null,
         };
+        let host = match variable(HOST).as_deref() {
+            None | Some("legacy") => Speech::Legacy,
+            Some("modern") => Speech::Modern,
+            Some(other) => return Err(Failure::NoHost(other.to_owned())),
+        };
         // Revisions are dates: they order as text.
-        let revision =
-            variable("MCP_CONFORMANCE_PROTOCOL_VERSION").filter(|revision| revision.as_str() < LATEST_LEGACY);
-        let revision = revision.unwrap_or_else(|| LATEST_LEGACY.to_owned());
-        Ok(Task { scenario, revision, context, upstream, flags })
+        let asked = variable("MCP_CONFORMANCE_PROTOCOL_VERSION").filter(|revision| revision.as_str() < LATEST_LEGACY);
+        let revision = match host {
+            Speech::Legacy => asked.unwrap_or_else(|| LATEST_LEGACY.to_owned()),
+            Speech::Modern => MODERN_REVISION.to_owned(),
+        };
+        Ok(Task { scenario, host, revision, context, upstream, flags })
     }
 
     /// The flags of the bridge: what the person would have written into the host's configuration.
@@ -113,7 +123,12 @@ impl Task {
     /// The parameters of each call of a tool, from those that the server lists.
     fn calls(&self, tools: &[Value]) -> Vec<Value> {
         let schema = |name: &str| tools.iter().find(|tool| tool["name"] == name).map(|tool| &tool["inputSchema"]);
+        if let Some(calls) = self.context["toolCalls"].as_array() {
+            return calls.clone();
+        }
         match self.scenario.as_str() {
+            // Its tool is to be listed, and cannot be called.
+            "json-schema-ref-no-deref" => Vec::new(),
             "json-schema-2020-12-preservation" => {
                 let arguments = json!({"schema": schema("json_schema_2020_12_tool")});
                 vec![json!({"name": "json_schema_echo", "arguments": arguments})]
@@ -139,61 +154,39 @@ pub async fn play(task: &Task, folder: &Path) -> Result<(), Failure> {
     if let Some(secret) = task.context["client_secret"].as_str() {
         options = options.variable(CLIENT_SECRET, secret);
     }
-    let bridge = options.try_start().map_err(|broken| Failure::Broken { broken, stderr: String::new() })?;
-    let mut host = Host { bridge };
-    let initialize = json!({
-        "protocolVersion": task.revision,
-        "capabilities": {"elicitation": {}},
-        "clientInfo": {"name": "conformance-host", "version": "1"},
-    });
-    host.request("initialize", initialize).await?;
-    host.bridge.send(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
-    let tools = host.request("tools/list", json!({})).await?;
-    for call in task.calls(tools["tools"].as_array().map_or(&[], Vec::as_slice)) {
-        host.request("tools/call", call).await?;
+    let bridge = options.try_start().map_err(Failure::NotStarted)?;
+    let manners =
+        Manners { revision: task.revision.clone(), capabilities: json!({"elicitation": {}}), answer: answer_for };
+    match task.host {
+        Speech::Legacy => walk(Legacy::connect(bridge, manners).await?, task).await?,
+        Speech::Modern => walk(Modern::connect(bridge, manners).await?, task).await?,
     }
-    host.bridge.end().await;
     Ok(())
 }
 
-struct Host {
-    bridge: Bridge,
-}
-
-impl Host {
-    /// The result of a request. What the server asks meanwhile is answered.
-    async fn request(&mut self, method: &str, params: Value) -> Result<Value, Failure> {
-        let id = self.bridge.send_request(method, params).await;
-        loop {
-            let message = self.bridge.try_next().await;
-            let mut message = message.map_err(|broken| Failure::Broken { broken, stderr: self.bridge.stderr() })?;
-            if message.get("method").is_some() {
-                self.answer(&message).await;
-            } else if message["id"] == id {
-                return match message.get_mut("result") {
-                    Some(result) => Ok(result.take()),
-                    None => {
-                        let (method, error) = (method.to_owned(), message["error"].take());
-                        Err(Failure::Refused { method, error, stderr: self.bridge.stderr() })
-                    }
-                };
-            }
+/// Uses what the server offers: each tool, and each prompt and resource where it has them.
+async fn walk<H: Host>(mut host: H, task: &Task) -> Result<(), hosts::Failure> {
+    let tools = host.list("tools/list", "tools").await?;
+    for call in task.calls(&tools) {
+        host.request("tools/call", call).await?;
+    }
+    if host.is_offered("prompts") {
+        for prompt in host.list("prompts/list", "prompts").await? {
+            host.request("prompts/get", json!({"name": prompt["name"]})).await?;
         }
     }
-
-    /// Answers a request of the server; a notification needs none.
-    async fn answer(&mut self, message: &Value) {
-        let Some(id) = message.get("id") else { return };
-        let outcome = match message["method"].as_str() {
-            Some("ping") => ("result", json!({})),
-            Some("elicitation/create") => {
-                let content = defaults_of(&message["params"]["requestedSchema"]);
-                ("result", json!({"action": "accept", "content": content}))
-            }
-            _ => ("error", json!({"code": -32601, "message": "this host does not offer that"})),
-        };
-        self.bridge.send(json!({"jsonrpc": "2.0", "id": id, (outcome.0): outcome.1})).await;
+    if host.is_offered("resources") {
+        for resource in host.list("resources/list", "resources").await? {
+            host.request("resources/read", json!({"uri": resource["uri"]})).await?;
+        }
     }
+    host.end().await;
+    Ok(())
+}
+
+fn answer_for(method: &str, params: &Value) -> Option<Value> {
+    let content = || defaults_of(&params["requestedSchema"]);
+    (method == "elicitation/create").then(|| json!({"action": "accept", "content": content()}))
 }
 
 /// What a person sends off who changes nothing in the form: the default of each field that has one.

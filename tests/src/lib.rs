@@ -9,6 +9,7 @@ pub mod bridge;
 pub mod browser;
 pub mod conformance;
 pub mod demo;
+pub mod hosts;
 pub mod proxy;
 pub mod scripted;
 pub mod torture;

@@ -43,6 +43,28 @@ fn a_host_with_a_handshake_speaks_at_most_the_last_revision_that_has_one() {
 }
 
 #[test]
+fn the_host_is_the_one_that_is_named_and_a_modern_one_speaks_its_own_revision() {
+    let given = |host: &'static str| {
+        let variables =
+            [("MCP_CONFORMANCE_SCENARIO", "x"), ("MCP_CONFORMANCE_PROTOCOL_VERSION", "2025-11-25"), (HOST, host)];
+        task(&["u"], &variables).map(|task| (task.host, task.revision))
+    };
+    assert_eq!(given("legacy").unwrap(), (Speech::Legacy, "2025-11-25".to_owned()));
+    assert_eq!(given("modern").unwrap(), (Speech::Modern, "2026-07-28".to_owned()));
+    assert!(matches!(given("old"), Err(Failure::NoHost(name)) if name == "old"));
+}
+
+#[test]
+fn what_the_suite_wants_called_is_called_as_it_says_and_what_it_wants_listed_is_not_called() {
+    let tools = [json!({"name": "t", "inputSchema": {"type": "object"}})];
+    let calls = ("MCP_CONFORMANCE_CONTEXT", r#"{"toolCalls": [{"name": "t", "arguments": {"n": null}}]}"#);
+    let said = task(&["u"], &[("MCP_CONFORMANCE_SCENARIO", "http-custom-headers"), calls]).unwrap();
+    assert_eq!(said.calls(&tools), [json!({"name": "t", "arguments": {"n": null}})]);
+    let listed = task(&["u"], &[("MCP_CONFORMANCE_SCENARIO", "json-schema-ref-no-deref")]).unwrap();
+    assert_eq!(listed.calls(&tools), Vec::<Value>::new());
+}
+
+#[test]
 fn each_tool_is_called_with_what_it_demands_and_nothing_else() {
     let task = task(&["u"], &[("MCP_CONFORMANCE_SCENARIO", "tools_call")]).unwrap();
     let properties = json!({"a": {"type": "number"}, "b": {"type": "string"}, "c": {"type": "boolean"}});
