@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::bridge::{Broken, Options};
 use crate::browser::Browser;
-use crate::hosts::{self, Host, Legacy, MODERN_REVISION, Manners, Modern};
+use crate::hosts::{self, Host, Legacy, Manners, Modern};
 
 /// The variable in which the bridge finds the secret of a client that the suite has registered.
 const CLIENT_SECRET: &str = "CONFORMANCE_CLIENT_SECRET";
@@ -22,9 +22,6 @@ const HOST: &str = "CONFORMANCE_HOST";
 
 /// The document that the suite's authorization server takes for a client's; it is never fetched.
 const CLIENT_METADATA: &str = "https://conformance-test.local/client-metadata.json";
-
-/// The latest revision with a handshake.
-const LATEST_LEGACY: &str = "2025-11-25";
 
 /// How long one answer may take: less than the suite gives a scenario (30 s), so that it is told what was missing.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -95,10 +92,11 @@ impl Task {
             Some(other) => return Err(Failure::NoHost(other.to_owned())),
         };
         // Revisions are dates: they order as text.
-        let asked = variable("MCP_CONFORMANCE_PROTOCOL_VERSION").filter(|revision| revision.as_str() < LATEST_LEGACY);
+        let asked =
+            variable("MCP_CONFORMANCE_PROTOCOL_VERSION").filter(|revision| revision.as_str() < Legacy::LATEST_REVISION);
         let revision = match host {
-            Speech::Legacy => asked.unwrap_or_else(|| LATEST_LEGACY.to_owned()),
-            Speech::Modern => MODERN_REVISION.to_owned(),
+            Speech::Legacy => asked.unwrap_or_else(|| Legacy::LATEST_REVISION.to_owned()),
+            Speech::Modern => Modern::LATEST_REVISION.to_owned(),
         };
         Ok(Task { scenario, host, revision, context, upstream, flags })
     }

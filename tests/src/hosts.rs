@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub use self::legacy::Legacy;
 pub use self::line::Line;
-pub use self::modern::{MODERN_REVISION, Modern};
+pub use self::modern::Modern;
 use crate::bridge::{Bridge, Broken, Ended};
 
 /// How a host answers what the server asks, by method and parameters; `None`: it does not offer that.
@@ -19,7 +19,7 @@ pub type Answer = fn(&str, &Value) -> Option<Value>;
 /// What a host brings along.
 #[derive(Clone, Debug)]
 pub struct Manners {
-    /// The revision that it speaks; a modern host speaks [`MODERN_REVISION`] alone.
+    /// The revision that it speaks; a modern host speaks its latest alone.
     pub revision: String,
     /// What it declares.
     pub capabilities: Value,
@@ -62,6 +62,11 @@ pub enum Fault {
 /// A host.
 #[expect(async_fn_in_trait, reason = "nobody sends a host to another thread")]
 pub trait Host: Sized {
+    /// The code of the error for a resource that is not there.
+    const NO_RESOURCE: i32;
+    /// The last revision that it can speak.
+    const LATEST_REVISION: &str;
+
     /// Introduces itself, and waits until it may go on.
     ///
     /// # Errors

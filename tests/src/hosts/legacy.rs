@@ -14,6 +14,9 @@ pub struct Legacy {
 }
 
 impl Host for Legacy {
+    const NO_RESOURCE: i32 = -32002;
+    const LATEST_REVISION: &str = "2025-11-25";
+
     async fn connect(bridge: Bridge, manners: Manners) -> Result<Self, Failure> {
         let mut host =
             Legacy { line: Line::new(bridge, manners.answer), introduction: Value::Null, followed: Vec::new() };

@@ -6,9 +6,6 @@ use serde_json::{Map, Value, json};
 use super::{Failure, Fault, Host, Line, Manners};
 use crate::bridge::Bridge;
 
-/// The revision that it speaks.
-pub const MODERN_REVISION: &str = "2026-07-28";
-
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
@@ -37,6 +34,9 @@ pub struct Modern {
 }
 
 impl Host for Modern {
+    const NO_RESOURCE: i32 = -32602;
+    const LATEST_REVISION: &str = "2026-07-28";
+
     async fn connect(bridge: Bridge, manners: Manners) -> Result<Self, Failure> {
         let mut host = Modern {
             line: Line::new(bridge, manners.answer),
@@ -70,7 +70,7 @@ impl Host for Modern {
 
     async fn begin(&mut self, method: &str, params: &Value) -> Result<u64, Failure> {
         let mut params = params.clone();
-        params["_meta"][VERSION] = MODERN_REVISION.into();
+        params["_meta"][VERSION] = Self::LATEST_REVISION.into();
         params["_meta"][CLIENT] = json!({"name": "modern-host", "version": "1"});
         params["_meta"][CAPABILITIES] = self.capabilities.clone();
         if let Some(level) = &self.level {
@@ -195,5 +195,6 @@ impl Modern {
 /// Whether an error refuses a revision and names ours among those that are served: the same request may be sent again.
 fn serves_ours(error: &Value) -> bool {
     let supported = error["data"]["supported"].as_array();
-    error["code"] == UNSUPPORTED_VERSION && supported.is_some_and(|all| all.iter().any(|one| one == MODERN_REVISION))
+    error["code"] == UNSUPPORTED_VERSION
+        && supported.is_some_and(|all| all.iter().any(|one| one == Modern::LATEST_REVISION))
 }

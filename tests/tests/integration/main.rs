@@ -6,6 +6,7 @@
 
 mod batches;
 mod bounds;
+mod cells;
 mod codes;
 mod command_line;
 mod cookies;
