@@ -1,12 +1,16 @@
 //! Where the two eras of MCP meet: the legacy one with its handshake and session, the modern one (2026-07-28) with its
 //! metadata in every request. Pure: messages in, messages and decisions out. It must never know a socket, a clock or a task;
 //! `relay` does what is decided here. Read next: [`era`],
-//! then [`legacy_to_modern`].
+//! then [`legacy_to_modern`] and [`modern_to_legacy`].
 
+pub mod capabilities;
 pub mod era;
+pub mod held;
 pub mod input_required;
 pub mod json;
 pub mod legacy_to_modern;
+pub mod listeners;
+pub mod modern_to_legacy;
 pub mod subscriptions;
 
 /// The revision of the modern era that is spoken here.
