@@ -90,33 +90,36 @@ pub fn is_for_listeners(method: &str) -> bool {
     )
 }
 
-/// The listeners of one host, by the id of their request to the letter.
+/// The listeners of one host, in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    open: BTreeMap<Box<str>, Listener>,
+    open: BTreeMap<u64, Listener>,
+    came: u64,
 }
 
 #[derive(Debug)]
 struct Listener {
+    /// The id of its request, to the letter; a host may use one again.
+    id: Box<str>,
     served: Filter,
     /// Until it is acknowledged: what it must not be told before.
     pending: Option<VecDeque<Vec<u8>>>,
 }
 
 impl Listeners {
-    /// A listener comes, and is to be served this much. Gives the resources that nobody was subscribed to before.
-    pub fn begin(&mut self, id: &str, served: Filter) -> Vec<String> {
-        let new = served.resource_subscriptions.iter().filter(|uri| !self.is_wanted(uri)).cloned().collect();
-        self.open.insert(id.into(), Listener { served, pending: Some(VecDeque::new()) });
-        new
+    /// A listener comes, and is to be served this much. Gives its number.
+    pub fn begin(&mut self, id: &str, served: Filter) -> u64 {
+        self.came += 1;
+        self.open.insert(self.came, Listener { id: id.into(), served, pending: Some(VecDeque::new()) });
+        self.came
     }
 
     /// Acknowledges a listener without the resources that the server refused. Gives the acknowledgement and whatever came
     /// meanwhile; nothing where the listener is gone.
-    pub fn acknowledge(&mut self, id: &str, refused: &BTreeSet<String>) -> Vec<Vec<u8>> {
-        let Some(listener) = self.open.get_mut(id) else { return Vec::new() };
+    pub fn acknowledge(&mut self, number: u64, refused: &BTreeSet<String>) -> Vec<Vec<u8>> {
+        let Some(listener) = self.open.get_mut(&number) else { return Vec::new() };
         listener.served.resource_subscriptions.retain(|uri| !refused.contains(uri));
-        let params = format!("{{\"_meta\":{},\"notifications\":{}}}", tag(id), listener.served.to_json());
+        let params = format!("{{\"_meta\":{},\"notifications\":{}}}", tag(&listener.id), listener.served.to_json());
         let method = "notifications/subscriptions/acknowledged";
         let line = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\",\"params\":{params}}}");
         std::iter::once(line.into_bytes()).chain(listener.pending.take().unwrap_or_default()).collect()
@@ -127,11 +130,11 @@ impl Listeners {
     pub fn tagged(&mut self, method: &str, params: Option<&str>) -> Vec<Vec<u8>> {
         let uri = RawObject::of_params(params).and_then(|params| params.text("uri"));
         let mut now = Vec::new();
-        for (id, listener) in &mut self.open {
+        for listener in self.open.values_mut() {
             if !listener.served.wants(method, uri.as_deref()) {
                 continue;
             }
-            let line = tagged(method, params, id);
+            let line = tagged(method, params, &listener.id);
             match &mut listener.pending {
                 None => now.push(line),
                 Some(pending) if pending.len() < MOST_PENDING && !pending.contains(&line) => pending.push_back(line),
@@ -141,16 +144,9 @@ impl Listeners {
         now
     }
 
-    /// A listener goes. Gives the resources that nobody wants any more.
-    pub fn end(&mut self, id: &str) -> Vec<String> {
-        let Some(listener) = self.open.remove(id) else { return Vec::new() };
-        listener.served.resource_subscriptions.into_iter().filter(|uri| !self.is_wanted(uri)).collect()
-    }
-
-    /// The listeners that are open.
-    #[must_use]
-    pub fn ids(&self) -> Vec<Box<str>> {
-        self.open.keys().cloned().collect()
+    /// A listener goes.
+    pub fn end(&mut self, number: u64) {
+        self.open.remove(&number);
     }
 
     /// Whether a listener is served this resource.
@@ -230,23 +226,24 @@ mod tests {
     fn e9_the_acknowledgement_comes_first_and_says_what_is_served() {
         let mut listeners = Listeners::default();
         let wanted = filter(json!({"toolsListChanged": true, "resourceSubscriptions": ["a:1", "a:2"]}));
-        assert_eq!(listeners.begin("\"l\"", wanted), ["a:1", "a:2"]);
+        let number = listeners.begin("\"l\"", wanted);
         assert!(update(&mut listeners, "a:1").is_empty() && update(&mut listeners, "a:1").is_empty());
-        let lines = values(listeners.acknowledge("\"l\"", &BTreeSet::from(["a:2".to_owned()])));
+        let lines = values(listeners.acknowledge(number, &BTreeSet::from(["a:2".to_owned()])));
         let acknowledged = json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": {
             "_meta": {"io.modelcontextprotocol/subscriptionId": "l"},
             "notifications": {"toolsListChanged": true, "resourceSubscriptions": ["a:1"]}}});
         assert_eq!(lines, [acknowledged, updated("a:1", "\"l\"")]);
         assert_eq!(update(&mut listeners, "a:2"), [] as [Value; 0]);
-        assert!(listeners.acknowledge("2", &BTreeSet::new()).is_empty());
+        assert!(listeners.acknowledge(99, &BTreeSet::new()).is_empty());
     }
 
     #[test]
     fn e9_a_notification_goes_once_to_each_listener_that_wants_it() {
         let mut listeners = Listeners::default();
         for (id, uris) in [("1", json!(["a:1", "a:1", "a:2"])), ("1.0", json!(["a:2"])), ("2", json!(["b:/"]))] {
-            listeners.begin(id, filter(json!({"resourceSubscriptions": uris, "promptsListChanged": id == "2"})));
-            listeners.acknowledge(id, &BTreeSet::new());
+            let number =
+                listeners.begin(id, filter(json!({"resourceSubscriptions": uris, "promptsListChanged": id == "2"})));
+            listeners.acknowledge(number, &BTreeSet::new());
         }
         assert_eq!(update(&mut listeners, "a:1"), [updated("a:1", "1")]);
         assert_eq!(update(&mut listeners, "a:2"), [updated("a:2", "1"), updated("a:2", "1.0")]);
@@ -263,14 +260,14 @@ mod tests {
     }
 
     #[test]
-    fn e9_a_resource_is_subscribed_to_as_long_as_anybody_wants_it() {
+    fn e9_a_resource_is_wanted_as_long_as_anybody_wants_it() {
         let mut listeners = Listeners::default();
-        assert_eq!(listeners.begin("1", filter(json!({"resourceSubscriptions": ["a:1", "a:2"]}))), ["a:1", "a:2"]);
-        assert_eq!(listeners.begin("2", filter(json!({"resourceSubscriptions": ["a:2", "a:3"]}))), ["a:3"]);
-        assert_eq!(listeners.end("1"), ["a:1"]);
-        assert_eq!(listeners.end("1"), [] as [&str; 0]);
-        assert_eq!(listeners.ids(), ["2".into()]);
-        assert_eq!(listeners.end("2"), ["a:2", "a:3"]);
+        let first = listeners.begin("1", filter(json!({"resourceSubscriptions": ["a:1", "a:2"]})));
+        let second = listeners.begin("1", filter(json!({"resourceSubscriptions": ["a:2"]})));
+        listeners.end(first);
+        assert!(!listeners.is_wanted("a:1") && listeners.is_wanted("a:2"), "an id may be used again");
+        listeners.end(second);
+        assert!(!listeners.is_wanted("a:2"));
     }
 
     #[test]

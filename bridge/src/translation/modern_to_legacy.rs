@@ -5,16 +5,13 @@
 use serde_json::{Value, json};
 
 use super::capabilities::Capabilities;
+use super::era::UNSUPPORTED_VERSION;
 use super::json::{RawObject, quoted};
 use super::{LATEST_LEGACY, MODERN, keys};
 use crate::message;
 
 /// JSON-RPC 2.0 §5.1: the parameters are not what the method takes.
-pub const INVALID_PARAMS: i32 = -32_602;
-/// MCP 2026-07-28, basic: a capability is needed that the request does not declare.
-pub const MISSING_CAPABILITY: i32 = -32_021;
-/// MCP 2026-07-28, basic/versioning: the request is of a revision that is not spoken.
-pub const UNSUPPORTED_VERSION: i32 = -32_022;
+pub const INVALID_PARAMS: i64 = -32_602;
 /// MCP 2025-11-25: no such resource; the modern era says [`INVALID_PARAMS`].
 const RESOURCE_NOT_FOUND: i64 = -32_002;
 /// MCP 2025-11-25, client/elicitation: a URL must be visited first.
@@ -89,7 +86,7 @@ impl Refusal {
 
 /// An error response.
 #[must_use]
-pub fn error_response(id: &str, code: i32, message: &str, data: Option<&Value>) -> Vec<u8> {
+pub fn error_response(id: &str, code: i64, message: &str, data: Option<&Value>) -> Vec<u8> {
     let mut error = json!({"code": code, "message": message});
     if let Some(data) = data {
         error["data"] = data.clone();
@@ -241,7 +238,7 @@ fn error_as_modern(error: &str) -> Option<String> {
     let mut error = RawObject::parse(error)?;
     let code = match error.get("code")?.parse::<i64>().ok()? {
         RESOURCE_NOT_FOUND => INVALID_PARAMS,
-        URL_ELICITATION_REQUIRED => message::INTERNAL_ERROR,
+        URL_ELICITATION_REQUIRED => i64::from(message::INTERNAL_ERROR),
         _ => return None,
     };
     error.set("code", code.to_string());
