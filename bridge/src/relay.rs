@@ -15,10 +15,12 @@ mod eras;
 mod exchange;
 pub mod gate;
 mod handshake;
+mod held_calls;
 pub mod in_flight;
 mod incoming;
 mod introduction;
 mod lane;
+mod listening;
 mod modern_stream;
 pub mod notices;
 pub mod patience;
@@ -26,6 +28,7 @@ mod ping;
 pub mod placeholder;
 pub mod recall;
 mod reception;
+mod said_to_modern;
 mod server_requests;
 mod session_settings;
 mod session_stream;
@@ -43,6 +46,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use self::arrival::Arrival;
+use self::as_legacy::AsLegacy;
 use self::backlog::{Backlog, Load};
 use self::batch::Batch;
 use self::desk::Desk;
@@ -89,6 +93,7 @@ struct Shared {
     arrival: Arrival,
     desk: Desk,
     eras: Eras,
+    as_legacy: AsLegacy,
     own_requests: OwnRequests,
     server_requests: ServerRequests,
     /// What the host has set in the session, for the next one.
@@ -142,6 +147,7 @@ impl Relay {
             arrival: Arrival::new(),
             desk,
             eras: Eras::new(transport.era),
+            as_legacy: AsLegacy::default(),
             own_requests: OwnRequests::default(),
             server_requests: ServerRequests::default(),
             settings: SessionSettings::default(),
@@ -275,6 +281,8 @@ impl Relay {
             }
             (Kind::Response, _) if self.shared.own_requests.take(envelope) => {}
             (Kind::Response, _) if self.shared.eras.guise().is_some_and(|guise| guise.takes(envelope, line)) => {}
+            // Nothing was asked in this way (H12).
+            (Kind::Response, _) if self.shared.as_legacy.is_active() => {}
             (Kind::Response, _) => self.in_turn(What::Response(line.clone()), due.0),
             _ => self.in_turn(What::Notification(line.clone()), due.0),
         }
@@ -295,6 +303,12 @@ impl Relay {
         shared.heard.notify_one();
         let received = Instant::now();
         let method = envelope.method.as_deref().unwrap_or_default();
+        if method != "initialize"
+            && let Some(refusal) = shared.as_legacy.refuses(envelope)
+        {
+            let response = Bytes::from(refusal.response(id));
+            return drop(self.shared.spawn(async move { ticket.answer(response).await }));
+        }
         let modern = shared.is_modern(line);
         let (idempotent, sets) = (is_idempotent(method), session_settings::sets_something(method));
         let mut errand =
@@ -305,6 +319,7 @@ impl Relay {
                     shared.in_flight.cancel_probe(&probe);
                 }
                 shared.eras.host_is_legacy();
+                shared.as_legacy.is_over();
                 shared.desk.receive(&InitializeParams::read(envelope.params));
                 shared.settings.clear();
                 shared.arrive(line.clone(), id);

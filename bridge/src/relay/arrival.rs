@@ -53,6 +53,8 @@ pub(super) struct Arrival {
 struct Handshake {
     line: Bytes,
     id: String,
+    /// Nobody is asked to sign in for it.
+    in_the_background: bool,
     /// `notifications/initialized`, once the host has sent it.
     initialized: Option<Bytes>,
     introduction: Arc<Introduction>,
@@ -114,6 +116,11 @@ impl Handshake {
 impl Shared {
     /// Begins anew with the host's `initialize`. An earlier session is over: its stream ends, and the server is told.
     pub(super) fn arrive(self: &Arc<Self>, line: Bytes, id: &str) {
+        self.arrive_for(line, id, Purpose::Call);
+    }
+
+    /// The same, with an `initialize` that is not the host's own, and a person asked to sign in for it or not.
+    pub(super) fn arrive_for(self: &Arc<Self>, line: Bytes, id: &str, purpose: Purpose) {
         {
             let mut handshake = self.arrival.lock();
             if let Some(earlier) = handshake.under_way.take() {
@@ -122,10 +129,14 @@ impl Shared {
             handshake.introduce(Introduction::default());
             (handshake.line, handshake.id, handshake.initialized) = (line, id.to_owned(), None);
             handshake.accepted = false;
+            handshake.in_the_background = purpose == Purpose::Background;
         }
         self.close_stream();
         let (shared, earlier) = (self.clone(), self.upstream.forget_session());
-        self.spawn(async move { shared.upstream.end_session(earlier).await });
+        self.spawn(async move {
+            shared.is_idle(&earlier).await;
+            shared.upstream.end_session(earlier).await;
+        });
         self.arrival.state.send_replace(State::UnderWay);
         self.set_out();
     }
@@ -251,11 +262,12 @@ impl Shared {
     }
 
     async fn host_shakes_hands(self: &Arc<Self>, received: Instant) -> Result<Bytes, UpstreamError> {
-        let (line, id) = {
+        let (line, id, purpose) = {
             let handshake = self.arrival.lock();
-            (handshake.line.clone(), handshake.id.clone())
+            let purpose = if handshake.in_the_background { Purpose::Background } else { Purpose::Call };
+            (handshake.line.clone(), handshake.id.clone(), purpose)
         };
-        self.shake_hands(&line, &id, received).await
+        self.shake_hands(&line, &id, (purpose, received)).await
     }
 
     /// Who passes on what comes by a stream that is nobody's reply. It keeps nothing alive.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
+use super::held_calls::Call;
 use super::in_flight::Ticket;
 use super::incoming::{Again, Incoming, with_id};
 use crate::message::{self, Envelope, Kind};
@@ -63,11 +64,23 @@ pub(super) struct Course {
     over: AtomicBool,
     /// Something was sent for it.
     sent: AtomicBool,
+    /// What a modern host has under way at a legacy server by it.
+    call: Option<Arc<Call>>,
     /// Its place among those that the server may have at once.
     slot: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Course {
+    /// That of a call of a modern host at a legacy server.
+    pub(super) fn of(call: Arc<Call>) -> Self {
+        Course { call: Some(call), ..Course::default() }
+    }
+
+    /// Whether something was sent for it.
+    pub(super) fn was_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     /// Nobody waits any more: what still comes holds up no other.
     fn is_over(&self) {
         self.over.store(true, Ordering::Relaxed);
@@ -196,6 +209,9 @@ impl Shared {
             if self.session_number() != session {
                 continue; // it was lost meanwhile
             }
+            if let Some(call) = &course.call {
+                call.goes_within(self.upstream.session());
+            }
             course.sent.store(true, Ordering::Relaxed);
             let (sent, own_id) = again.as_ref().map_or((line, id), |again| (&again.line, &again.id));
             let error = match self.upstream.post(sent.clone(), (purpose, received)).await {
@@ -276,8 +292,9 @@ impl Shared {
             match Incoming::sort(message, id, reply.bond()) {
                 Ok(Incoming::Response(response)) => return Ok((response, reply)),
                 Ok(Incoming::Request(..)) if reply.is_modern() => self.asks_out_of_turn(),
-                Ok(Incoming::Request(message, theirs)) => self.ask_host(message, &theirs).await,
-                Ok(Incoming::Notification(message)) => drop(self.output.send(message).await),
+                Ok(Incoming::Request(message, theirs)) => self.ask_host(message, &theirs, course.call.as_ref()).await,
+                Ok(Incoming::Notification(message)) if reply.is_modern() => drop(self.output.send(message).await),
+                Ok(Incoming::Notification(message)) => self.tell_host(message, course.call.as_ref()).await,
                 Err(error) if reply.is_stream() => tracing::warn!("`{}` {error}", self.upstream.shown()),
                 Err(error) => return Err(error),
             }
@@ -323,19 +340,30 @@ impl Shared {
         tokio::time::timeout(AFTERWORDS, reading).await.unwrap_or(Ok(()))
     }
 
-    /// A request of the server goes to the host; the answer is its session's alone.
-    pub(super) async fn ask_host(&self, message: Bytes, id: &str) {
+    /// A request of the server goes to the host; the answer is its session's alone. A modern host gets none (H12).
+    pub(super) async fn ask_host(&self, message: Bytes, id: &str, call: Option<&Arc<Call>>) {
+        if self.as_legacy.is_active() {
+            return self.ask_modern(&message, id, call);
+        }
         if let Some(session) = self.session_number() {
             self.server_requests.begin(id, session);
         }
         let _ = self.output.send(message).await;
     }
 
+    /// A notification of a legacy server goes to the host.
+    pub(super) async fn tell_host(&self, message: Bytes, call: Option<&Arc<Call>>) {
+        match self.as_legacy.is_active() {
+            true => self.tell_modern(message, call).await,
+            false => drop(self.output.send(message).await),
+        }
+    }
+
     /// A request or notification of the server goes to the host as it is.
     pub(super) async fn pass_on(&self, message: Bytes) {
         match Envelope::parse(&message) {
-            Ok(Envelope { kind: Kind::Request, id: Some(id), .. }) => self.ask_host(message.clone(), id).await,
-            Ok(envelope) if envelope.kind == Kind::Notification => drop(self.output.send(message).await),
+            Ok(Envelope { kind: Kind::Request, id: Some(id), .. }) => self.ask_host(message.clone(), id, None).await,
+            Ok(envelope) if envelope.kind == Kind::Notification => self.tell_host(message.clone(), None).await,
             Ok(_) => tracing::warn!("`{}` sent a response that nobody waits for", self.upstream.shown()),
             Err(invalid) => {
                 let words = Untrusted::new(invalid.to_string());

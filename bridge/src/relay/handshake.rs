@@ -36,9 +36,8 @@ impl Shared {
         self: &Arc<Self>,
         line: &Bytes,
         id: &str,
-        received: Instant,
+        wanted: (Purpose, Instant),
     ) -> Result<Bytes, UpstreamError> {
-        let wanted = (Purpose::Call, received);
         self.upstream.forget_session();
         self.eras.present_as(None);
         let translates = self.eras.is_host_legacy();
@@ -162,9 +161,8 @@ impl Shared {
                 Err(error) => return Err(error),
                 Ok(Incoming::Response(response)) => return Ok((response, reply)),
                 Ok(Incoming::Request(..)) if reply.is_modern() => self.asks_out_of_turn(),
-                Ok(Incoming::Request(message, _) | Incoming::Notification(message)) => {
-                    let _ = self.output.send(message).await;
-                }
+                Ok(Incoming::Request(message, theirs)) => self.ask_host(message, &theirs, None).await,
+                Ok(Incoming::Notification(message)) => self.tell_host(message, None).await,
             }
         }
         Err(if reply.is_stream() { UpstreamError::StreamEnded } else { UpstreamError::NoResponse(reply.status()) })

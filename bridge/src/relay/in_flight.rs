@@ -12,6 +12,7 @@ use super::batch::Batch;
 use crate::host::output::Output;
 use crate::message::{self, Envelope};
 use crate::problem::{Code, Problem};
+use crate::translation::listeners;
 
 /// The table of requests in flight.
 #[derive(Debug)]
@@ -111,7 +112,12 @@ impl InFlight {
     pub fn give_up(&self, problem: &Problem) -> Vec<Bytes> {
         let entries: Vec<_> = self.lock().entries.drain().collect();
         let answers = entries.into_iter().map(|(id, entry)| {
-            let answer = message::problem_response(&id, problem).into();
+            // What listens is over in good order (MCP 2026-07-28, basic/patterns/subscriptions).
+            let listens = Envelope::parse(&entry.line).is_ok_and(|request| request.is("subscriptions/listen"));
+            let answer = match listens {
+                true => listeners::final_response(&id).into(),
+                false => message::problem_response(&id, problem).into(),
+            };
             match entry.batch {
                 Some(batch) => {
                     batch.add(answer);

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::Shared;
 use super::arrival::State;
 use crate::message::Envelope;
+use crate::translation::modern_to_legacy::LogLevel;
 
 /// How often waiting requests show progress: many hosts count their limit anew with each.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -70,7 +71,9 @@ impl Shared {
         let mut asked = None;
         let mut steps = 0_u32;
         loop {
-            if !logged && !matches!(*self.arrival.watch().borrow(), State::NotAsked) {
+            let hears =
+                !self.as_legacy.is_active() || LogLevel::named("warning").is_some_and(|level| self.wants_logs(level));
+            if !logged && hears && !matches!(*self.arrival.watch().borrow(), State::NotAsked) {
                 logged = true;
                 self.say(&json!({"jsonrpc": "2.0", "method": "notifications/message",
                     "params": {"level": "warning", "logger": "mcp-bridge", "data": sentence}}))

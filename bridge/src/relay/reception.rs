@@ -15,6 +15,7 @@ use super::in_flight::Ticket;
 use super::placeholder::{self, STATUS_TOOL};
 use super::recall;
 use crate::message::{self, Envelope};
+use crate::translation::modern_to_legacy;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
 
@@ -51,7 +52,7 @@ impl Shared {
     /// Answers a list in time, and tells the host to fetch it again if the server then says something else.
     pub(super) async fn carry_list(self: Arc<Self>, errand: Errand, mut ticket: Ticket, method: String) {
         let over = ticket.over();
-        let line = errand.line.clone();
+        let (line, is_modern) = (errand.line.clone(), errand.modern);
         let course = Course::default();
         let mut exchange = std::pin::pin!(self.exchange(errand, ticket.id(), &course));
         // Who has not asked for a session is not at its start, or of another era.
@@ -69,8 +70,9 @@ impl Shared {
             }
             Some(Err(error)) => self.answer_error(&ticket, error).await,
             None => {
-                let given = self.desk.stand_in(&method);
-                ticket.answer(message::result_response(ticket.id(), &given).into()).await;
+                let given = Bytes::from(message::result_response(ticket.id(), &self.desk.stand_in(&method)));
+                let modern = modern_to_legacy::response(&method, &given, ticket.id()).filter(|_| is_modern);
+                ticket.answer(modern.map_or(given, Bytes::from)).await;
                 if self.session_number().is_none() {
                     // Asked once, when the session is there, however often the host asks until then.
                     return self.make_good();
@@ -211,7 +213,7 @@ impl Shared {
     async fn announce(&self, method: &str) {
         if let Some(notification) = recall::list_changed(method).filter(|_| self.arrival.is_host_initialized()) {
             let line = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{notification}\"}}");
-            let _ = self.output.send(Bytes::from(line)).await;
+            self.tell_host(Bytes::from(line), None).await;
         }
     }
 }

@@ -191,6 +191,13 @@ pub fn request(method: &str, params: Option<&str>, id: &str, progress_token: &st
     format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":{}{params}}}", quoted(method)).into_bytes()
 }
 
+/// What tells the server that nobody waits for a request of this id any more (MCP 2025-11-25, utilities/cancellation).
+#[must_use]
+pub fn cancelled(id: &str) -> Vec<u8> {
+    let params = format!("{{\"requestId\":{id},\"reason\":\"the client no longer waits for it\"}}");
+    format!("{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{params}}}").into_bytes()
+}
+
 /// A legacy server's response to a request of this method as a modern host gets it, with the host's id. `None` where it is
 /// no response.
 #[must_use]

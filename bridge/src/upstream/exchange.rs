@@ -78,7 +78,11 @@ impl Upstream {
         self.post_within(Session::default(), message, wanted).await
     }
 
-    async fn post_within(
+    /// The same within a session, which may be an earlier one.
+    ///
+    /// # Errors
+    /// As [`Upstream::post`].
+    pub async fn post_within(
         &self,
         session: Session,
         message: Bytes,

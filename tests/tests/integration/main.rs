@@ -20,6 +20,7 @@ mod http_sse;
 mod known_clients;
 mod legacy_host_modern;
 mod modern;
+mod modern_host_legacy;
 mod network;
 mod odd_answers;
 mod odd_servers;
