@@ -246,8 +246,8 @@ fn input_requests<'a>(numbered: impl Iterator<Item = (impl std::fmt::Display, &'
 }
 
 /// A request of a legacy server as one of `inputRequests`: without what only it knows.
-fn as_input_request(method: &str, params: Option<&str>) -> String {
-    let mut params = RawObject::of_params(params).unwrap_or_default();
+fn as_input_request(method: &str, given: Option<&str>) -> String {
+    let mut params = RawObject::of_params(given).unwrap_or_default();
     params.remove("task");
     if method == "elicitation/create" {
         params.remove("elicitationId");
@@ -260,7 +260,7 @@ fn as_input_request(method: &str, params: Option<&str>) -> String {
         }
     }
     let method_text = quoted(method);
-    if params.is_empty() && method == "roots/list" {
+    if params.is_empty() && given.is_none() {
         return format!("{{\"method\":{method_text}}}");
     }
     format!("{{\"method\":{method_text},\"params\":{params}}}")

@@ -14,10 +14,11 @@ const CLOCK: &str = "mock://clock";
 
 #[tokio::test]
 async fn a_host_observes_the_same_in_every_cell() {
-    let cells: [(&str, Result<Observed, Stuck>); 3] = tokio::join!(
+    let cells: [(&str, Result<Observed, Stuck>); 4] = tokio::join!(
         played::<Legacy>("legacy host, legacy server", Era::Legacy),
         played::<Modern>("modern host, modern server", Era::Modern),
         played::<Legacy>("legacy host, modern server", Era::Modern),
+        played::<Modern>("modern host, legacy server", Era::Legacy),
     )
     .into();
     let expected: Map<String, Value> = serde_json::from_str(include_str!("cells.json")).unwrap();
