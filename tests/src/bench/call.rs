@@ -53,6 +53,14 @@ impl Call {
         Call::new("notify", &format!(r#"{{"n":{count}}}"#))
     }
 
+    /// A small call of a host of MCP 2026-07-28.
+    #[must_use]
+    pub fn small_and_modern() -> Self {
+        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
+        let params = format!(r#"{{"name":"echo","arguments":{{"text":"what a host says to a tool"}},{meta}}}"#);
+        Call { rest: format!(",\"method\":\"tools/call\",\"params\":{params}}}\n").into() }
+    }
+
     fn new(tool: &str, arguments: &str) -> Self {
         let params = format!(r#"{{"name":"{tool}","arguments":{arguments}}}"#);
         Call { rest: format!(",\"method\":\"tools/call\",\"params\":{params}}}\n").into() }

@@ -2,6 +2,7 @@
 //! time another one first.
 
 mod calls;
+mod cells;
 mod process;
 mod transfer;
 
@@ -35,10 +36,11 @@ impl Scale {
 type Measure = fn(&Stage, Scale) -> io::Result<Vec<Row>>;
 
 /// Every group, by its name.
-pub const GROUPS: [(&str, Measure); 8] = [
+pub const GROUPS: [(&str, Measure); 9] = [
     ("start", process::start),
     ("small", calls::small),
     ("wide", calls::wide),
+    ("eras", cells::eras),
     ("1mib", transfer::one),
     ("32mib", transfer::thirty_two),
     ("notifications", transfer::notifications),

@@ -147,13 +147,19 @@ impl Stage {
         }
     }
 
-    fn bridge(&self) -> Command {
+    /// The bridge to a path of the upstream that wants no token.
+    #[must_use]
+    pub fn bridge_to(&self, path: &str) -> Command {
         let mut command = Command::new(&self.bridge);
-        command.args(["--upstream", &format!("{}{PROTECTED}", self.origin)]);
+        command.args(["--upstream", &format!("{}{path}", self.origin)]);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.folder.path().join("home"));
         command.env("MCP_BRIDGE_STATE_DIR", self.folder.path().join("state"));
         command
+    }
+
+    fn bridge(&self) -> Command {
+        self.bridge_to(PROTECTED)
     }
 
     fn floor(&self, url: &str) -> Command {

@@ -23,6 +23,8 @@ use self::reply::{Frames, Payload};
 pub const PROTECTED: &str = "/mcp";
 /// The path that wants none, for bridges that are not signed in.
 pub const OPEN: &str = "/open";
+/// The path of a server of MCP 2026-07-28, which wants no token either.
+pub const MODERN: &str = "/modern";
 /// Where the resource metadata is (RFC 9728 §3.1).
 const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 /// How much of a message's beginning and end is looked at, in bytes.
@@ -83,22 +85,24 @@ impl Server {
                 response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
                 return response;
             }
-            PROTECTED | OPEN => {}
+            PROTECTED | OPEN | MODERN => {}
             _ => return empty(StatusCode::NOT_FOUND),
         }
+        let modern = request.uri().path() == MODERN;
         match *request.method() {
-            Method::POST => self.answer_message(request.into_body()).await,
+            Method::POST => self.answer_message(request.into_body(), modern).await,
             Method::DELETE => empty(StatusCode::OK),
             _ => empty(StatusCode::METHOD_NOT_ALLOWED),
         }
     }
 
-    async fn answer_message(&self, body: Incoming) -> Response<Frames> {
+    async fn answer_message(&self, body: Incoming, modern: bool) -> Response<Frames> {
         let Some(edges) = edges(body).await else { return empty(StatusCode::BAD_REQUEST) };
         let Some(id) = field(&edges, "\"id\":") else { return empty(StatusCode::ACCEPTED) };
         let result = |result: &str| json(Frames::whole(reply::result(id, result)));
         match field(&edges, "\"method\":").unwrap_or_default() {
-            "\"initialize\"" => {
+            "\"server/discover\"" if modern => result(reply::DISCOVERED),
+            "\"initialize\"" if !modern => {
                 let version = field(&edges, "\"protocolVersion\":").unwrap_or("\"2025-11-25\"");
                 let mut response = result(&reply::initialize_result(version));
                 response.headers_mut().insert("mcp-session-id", HeaderValue::from_static("the-only-session"));

@@ -13,6 +13,8 @@ use hyper::body::{Body, Frame, SizeHint};
 
 /// The result of `tools/list`.
 pub(super) const TOOLS: &str = r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}"#;
+/// The result of `server/discover`.
+pub(super) const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"public"}"#;
 /// A line of a large text as it stands in JSON: mostly plain characters, and a few that are escaped.
 const LINE: &str = r#"    let answer = \"forty-two\"; // what a tool gives: source code, a log, a page of text\n"#;
 /// How much of a stream is written at once, in bytes.
