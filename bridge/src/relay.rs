@@ -21,6 +21,7 @@ mod incoming;
 mod introduction;
 mod lane;
 mod listening;
+mod modern_listening;
 mod modern_stream;
 pub mod notices;
 pub mod patience;

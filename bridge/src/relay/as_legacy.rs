@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
-use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::Shared;
@@ -20,6 +19,7 @@ use super::placeholder::InitializeParams;
 use crate::message::Envelope;
 use crate::translation::capabilities::Capabilities;
 use crate::translation::held::Held;
+use crate::translation::json::RawObject;
 use crate::translation::listeners::Listeners;
 use crate::translation::modern_to_legacy::{self, INITIALIZED, LogLevel, Metadata, Refusal};
 use crate::upstream::Purpose;
@@ -197,12 +197,12 @@ impl Shared {
         }
     }
 
-    /// What the server can do, as it said in the handshake.
-    pub(super) fn server_capabilities(&self) -> Value {
+    /// What the server can do, as it said in the handshake; to the letter.
+    pub(super) fn server_capabilities(&self) -> String {
         let response = self.initialize_response();
         let envelope = response.as_deref().and_then(|response| Envelope::parse(response).ok());
-        let result = envelope.and_then(|envelope| serde_json::from_str::<Value>(envelope.result?).ok());
-        result.map(|mut result| result["capabilities"].take()).unwrap_or_default()
+        let result = envelope.and_then(|envelope| RawObject::parse(envelope.result?));
+        result.and_then(|result| result.get("capabilities").map(str::to_owned)).unwrap_or_default()
     }
 
     /// Sets the level of log messages that what is under way wants, if it is another than before (E10). What the server says
@@ -211,7 +211,7 @@ impl Shared {
         let mut set = self.as_legacy.level.lock().await;
         let wanted = self.as_legacy.calls().iter().filter_map(|call| call.log_level()).min();
         let Some(level) = wanted.filter(|wanted| *set != Some(*wanted)) else { return };
-        if self.arrived(received, true).await.is_err() || self.server_capabilities().get("logging").is_none() {
+        if self.arrived(received, true).await.is_err() || !self.server_logs() {
             return;
         }
         let params = format!("{{\"level\":\"{}\"}}", level.name());
@@ -219,6 +219,10 @@ impl Shared {
             Ok(_) => *set = Some(level),
             Err(error) => tracing::debug!("the level of log messages is not set: {error}"),
         }
+    }
+
+    fn server_logs(&self) -> bool {
+        RawObject::parse(&self.server_capabilities()).is_some_and(|capabilities| capabilities.get("logging").is_some())
     }
 
     /// A request of ours within the session on behalf of the host. What it sets is set again in the next session (T6).

@@ -62,6 +62,7 @@ impl Shared {
     ) -> Result<Answered, UpstreamError> {
         match self.find_out(errand, id).await? {
             Found::Answered(answered) => Ok(*answered),
+            Found::Known { modern: true } if listens(errand) => self.listen_as_it_is(errand, id).await,
             Found::Known { modern: true } => self.exchange_in_the_end(errand, id, course).await.map(Answered::from),
             Found::Known { modern: false } => self.exchange_as_legacy(errand, id, course).await,
         }
@@ -143,6 +144,11 @@ impl Shared {
     async fn says_that_it_is_legacy(self: &Arc<Self>, line: Bytes, id: &str, errand: &Errand) -> bool {
         matches!(self.discover(line, id, (errand.purpose, errand.received)).await, Ok(Discovered::Legacy))
     }
+}
+
+/// Whether a request is answered at the end only.
+pub(super) fn listens(errand: &Errand) -> bool {
+    message::Envelope::parse(&errand.line).is_ok_and(|request| request.is("subscriptions/listen"))
 }
 
 /// The status and the error code of an answer that may be another era's.

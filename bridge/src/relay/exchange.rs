@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
+use super::by_era::listens;
 use super::held_calls::Call;
 use super::in_flight::Ticket;
 use super::incoming::{Again, Incoming, with_id};
@@ -145,7 +146,8 @@ impl Shared {
         id: &str,
         course: &Course,
     ) -> Result<Answered, UpstreamError> {
-        let Some(limit) = self.request_timeout else { return self.exchange_by_era(&errand, id, course).await };
+        let limit = self.request_timeout.filter(|_| !listens(&errand));
+        let Some(limit) = limit else { return self.exchange_by_era(&errand, id, course).await };
         let mut exchange = Box::pin(self.exchange_by_era(&errand, id, course));
         match self.unless_late(limit, exchange.as_mut()).await {
             Some(outcome) => outcome,

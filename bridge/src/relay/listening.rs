@@ -11,8 +11,9 @@ use super::as_legacy::{lock, ours};
 use super::exchange::{Answered, Errand};
 use crate::message::Envelope;
 use crate::translation::json::quoted;
-use crate::translation::listeners::{self, Filter};
+use crate::translation::listeners;
 use crate::translation::modern_to_legacy::{INVALID_PARAMS, error_response};
+use crate::translation::subscriptions::Offered;
 use crate::upstream::Purpose;
 use crate::upstream::error::UpstreamError;
 
@@ -42,12 +43,13 @@ impl Shared {
         params: Option<&str>,
         id: &str,
     ) -> Result<Answered, UpstreamError> {
-        let Some(filter) = Filter::read(params) else {
+        let Some(asked) = listeners::asked(params) else {
             let words = "invalid params: `notifications` must say what to listen for";
             return Ok(ours(error_response(id, INVALID_PARAMS, words, None)));
         };
-        let served = filter.served_by(&self.server_capabilities());
-        let uris = served.resource_subscriptions.clone();
+        let offered = Offered::of(&self.server_capabilities());
+        let served = listeners::served(asked, offered);
+        let uris = served.uris.clone();
         let number = lock(&self.as_legacy.listeners).begin(id, served);
         let _listening = Listening { shared: Arc::downgrade(self), number };
         let refused = self.subscribe_to(uris, errand).await?;

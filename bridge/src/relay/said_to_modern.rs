@@ -71,17 +71,17 @@ impl Shared {
             }
             // Of a question that the host was asked in another way, and of what the modern era does not have.
             "notifications/elicitation/complete" | "notifications/tasks/status" => {}
-            method if listeners::is_for_listeners(method) => self.tell_listeners(method, params).await,
+            method if listeners::is_for_listeners(method) => self.tell_listeners(&message).await,
             _ => drop(self.output.send(message.clone()).await),
         }
     }
 
     /// Tells whoever listens.
-    pub(super) async fn tell_listeners(&self, method: &str, params: Option<&str>) {
+    async fn tell_listeners(&self, notification: &[u8]) {
         self.output.has_room().await;
         let mut listeners = lock(&self.as_legacy.listeners);
         // Within the lock: an acknowledgement comes before all else.
-        listeners.tagged(method, params).into_iter().for_each(|line| self.output.send_soon(line.into()));
+        listeners.tagged(notification).into_iter().for_each(|line| self.output.send_soon(line.into()));
     }
 
     /// A log message goes to who asked for its level; from a stream of its own, to anybody's request that did.

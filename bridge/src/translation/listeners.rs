@@ -3,78 +3,38 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use super::json::{RawObject, quoted};
+use super::json::RawObject;
 use super::keys;
+use super::subscriptions::{self, Filter, Offered};
+use crate::message::Envelope;
 
 /// How many notifications may wait for the acknowledgement of one listener.
 const MOST_PENDING: usize = 256;
 
-/// What a listener wants to hear of (MCP 2026-07-28, basic/patterns/subscriptions, "Notification Filter").
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Filter {
-    /// That tools changed.
-    pub tools_list_changed: bool,
-    /// That prompts changed.
-    pub prompts_list_changed: bool,
-    /// That resources changed.
-    pub resources_list_changed: bool,
-    /// That one of these was updated, by URI.
-    pub resource_subscriptions: BTreeSet<String>,
+/// The filter of a `subscriptions/listen`; `None` where it has none that can be read.
+#[must_use]
+pub fn asked(params: Option<&str>) -> Option<Filter> {
+    Some(Filter::read(&RawObject::of_params(params)?.object("notifications")?))
 }
 
-impl Filter {
-    /// Reads the filter of a `subscriptions/listen`; `None` where it has none that can be read.
-    #[must_use]
-    pub fn read(params: Option<&str>) -> Option<Self> {
-        let params = RawObject::of_params(params)?;
-        serde_json::from_str(params.get("notifications")?).ok()
+/// What a server that offers this serves of it.
+#[must_use]
+pub fn served(asked: Filter, offered: Offered) -> Filter {
+    Filter {
+        tools: asked.tools && offered.tools,
+        prompts: asked.prompts && offered.prompts,
+        resources: asked.resources && offered.resources,
+        uris: if offered.subscribe { asked.uris } else { BTreeSet::new() },
     }
+}
 
-    /// What a server with these capabilities (of its InitializeResult) serves of it.
-    #[must_use]
-    pub fn served_by(mut self, capabilities: &Value) -> Self {
-        let offers = |pointer| capabilities.pointer(pointer) == Some(&Value::Bool(true));
-        self.tools_list_changed &= offers("/tools/listChanged");
-        self.prompts_list_changed &= offers("/prompts/listChanged");
-        self.resources_list_changed &= offers("/resources/listChanged");
-        if !offers("/resources/subscribe") {
-            self.resource_subscriptions.clear();
-        }
-        self
-    }
-
-    fn wants(&self, method: &str, uri: Option<&str>) -> bool {
-        match method {
-            "notifications/tools/list_changed" => self.tools_list_changed,
-            "notifications/prompts/list_changed" => self.prompts_list_changed,
-            "notifications/resources/list_changed" => self.resources_list_changed,
-            "notifications/resources/updated" => {
-                uri.is_some_and(|uri| self.resource_subscriptions.iter().any(|own| is_of(uri, own)))
-            }
-            _ => false,
-        }
-    }
-
-    /// As the acknowledgement says it: what is not served is left out.
-    fn to_json(&self) -> Value {
-        let mut notifications = json!({});
-        for (name, served) in [
-            ("toolsListChanged", self.tools_list_changed),
-            ("promptsListChanged", self.prompts_list_changed),
-            ("resourcesListChanged", self.resources_list_changed),
-        ] {
-            if served {
-                notifications[name] = true.into();
-            }
-        }
-        if !self.resource_subscriptions.is_empty() {
-            notifications["resourceSubscriptions"] = self.resource_subscriptions.iter().cloned().collect();
-        }
-        notifications
+fn wants(filter: &Filter, method: &str, uri: Option<&str>) -> bool {
+    match method {
+        "notifications/tools/list_changed" => filter.tools,
+        "notifications/prompts/list_changed" => filter.prompts,
+        "notifications/resources/list_changed" => filter.resources,
+        "notifications/resources/updated" => uri.is_some_and(|uri| filter.uris.iter().any(|own| is_of(uri, own))),
+        _ => false,
     }
 }
 
@@ -103,7 +63,7 @@ struct Listener {
     id: Box<str>,
     served: Filter,
     /// Until it is acknowledged: what it must not be told before.
-    pending: Option<VecDeque<Vec<u8>>>,
+    pending: Option<VecDeque<String>>,
 }
 
 impl Listeners {
@@ -116,25 +76,26 @@ impl Listeners {
 
     /// Acknowledges a listener without the resources that the server refused. Gives the acknowledgement and whatever came
     /// meanwhile; nothing where the listener is gone.
-    pub fn acknowledge(&mut self, number: u64, refused: &BTreeSet<String>) -> Vec<Vec<u8>> {
+    pub fn acknowledge(&mut self, number: u64, refused: &BTreeSet<String>) -> Vec<String> {
         let Some(listener) = self.open.get_mut(&number) else { return Vec::new() };
-        listener.served.resource_subscriptions.retain(|uri| !refused.contains(uri));
-        let params = format!("{{\"_meta\":{},\"notifications\":{}}}", tag(&listener.id), listener.served.to_json());
+        listener.served.uris.retain(|uri| !refused.contains(uri));
+        let params = format!("{{\"_meta\":{},\"notifications\":{}}}", tag(&listener.id), listener.served.json());
         let method = "notifications/subscriptions/acknowledged";
         let line = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\",\"params\":{params}}}");
-        std::iter::once(line.into_bytes()).chain(listener.pending.take().unwrap_or_default()).collect()
+        std::iter::once(line).chain(listener.pending.take().unwrap_or_default()).collect()
     }
 
     /// A notification for each listener that wants it, with its tag. None where it is for nobody, or for those only that are
     /// not acknowledged yet.
-    pub fn tagged(&mut self, method: &str, params: Option<&str>) -> Vec<Vec<u8>> {
-        let uri = RawObject::of_params(params).and_then(|params| params.text("uri"));
+    pub fn tagged(&mut self, notification: &[u8]) -> Vec<String> {
+        let (Ok(envelope), Ok(text)) = (Envelope::parse(notification), str::from_utf8(notification)) else {
+            return Vec::new();
+        };
+        let method = envelope.method.as_deref().unwrap_or_default();
+        let uri = RawObject::of_params(envelope.params).and_then(|params| params.text("uri"));
         let mut now = Vec::new();
-        for listener in self.open.values_mut() {
-            if !listener.served.wants(method, uri.as_deref()) {
-                continue;
-            }
-            let line = tagged(method, params, &listener.id);
+        for listener in self.open.values_mut().filter(|listener| wants(&listener.served, method, uri.as_deref())) {
+            let Some(line) = subscriptions::tagged(text, "params", &listener.id) else { continue };
             match &mut listener.pending {
                 None => now.push(line),
                 Some(pending) if pending.len() < MOST_PENDING && !pending.contains(&line) => pending.push_back(line),
@@ -152,7 +113,7 @@ impl Listeners {
     /// Whether a listener is served this resource.
     #[must_use]
     pub fn is_wanted(&self, uri: &str) -> bool {
-        self.open.values().any(|listener| listener.served.resource_subscriptions.contains(uri))
+        self.open.values().any(|listener| listener.served.uris.contains(uri))
     }
 }
 
@@ -161,17 +122,6 @@ impl Listeners {
 pub fn final_response(id: &str) -> Vec<u8> {
     let result = format!("{{\"resultType\":\"complete\",\"_meta\":{}}}", tag(id));
     format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}").into_bytes()
-}
-
-/// A notification as one listener gets it.
-#[must_use]
-pub fn tagged(method: &str, params: Option<&str>, id: &str) -> Vec<u8> {
-    let mut params = RawObject::of_params(params).unwrap_or_default();
-    let mut meta = params.object("_meta").unwrap_or_default();
-    meta.set(keys::SUBSCRIPTION_ID, id);
-    let meta = meta.to_string();
-    params.set("_meta", meta);
-    format!("{{\"jsonrpc\":\"2.0\",\"method\":{},\"params\":{params}}}", quoted(method)).into_bytes()
 }
 
 fn tag(id: &str) -> String {
@@ -188,14 +138,21 @@ fn is_of(updated: &str, subscribed: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn filter(notifications: Value) -> Filter {
-        Filter::read(Some(&json!({"notifications": notifications}).to_string())).unwrap()
+        asked(Some(&json!({"notifications": notifications}).to_string())).unwrap()
     }
 
-    fn values(lines: Vec<Vec<u8>>) -> Vec<Value> {
-        lines.iter().map(|line| serde_json::from_slice(line).unwrap()).collect()
+    fn values(lines: Vec<String>) -> Vec<Value> {
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn said(listeners: &mut Listeners, method: &str, params: Value) -> Vec<Value> {
+        let line = json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string();
+        values(listeners.tagged(line.as_bytes()))
     }
 
     fn updated(uri: &str, id: &str) -> Value {
@@ -205,21 +162,18 @@ mod tests {
     }
 
     fn update(listeners: &mut Listeners, uri: &str) -> Vec<Value> {
-        values(listeners.tagged("notifications/resources/updated", Some(&json!({"uri": uri}).to_string())))
+        said(listeners, "notifications/resources/updated", json!({"uri": uri}))
     }
 
     #[test]
     fn e9_what_the_server_does_not_offer_is_not_served() {
-        let asked =
+        let wanted =
             filter(json!({"toolsListChanged": true, "promptsListChanged": true, "resourceSubscriptions": ["a:1"]}));
-        let served = asked.clone().served_by(&json!({"tools": {"listChanged": true}, "prompts": {}, "resources": {}}));
-        assert_eq!(served, filter(json!({"toolsListChanged": true})));
-        assert_eq!(
-            asked.served_by(&json!({"resources": {"subscribe": true}})),
-            filter(json!({"resourceSubscriptions": ["a:1"]}))
-        );
-        assert_eq!(Filter::read(Some("{}")), None);
-        assert_eq!(Filter::read(Some(r#"{"notifications":{"toolsListChanged":1}}"#)), None);
+        let tools = Offered { tools: true, ..Offered::default() };
+        assert_eq!(served(wanted.clone(), tools), filter(json!({"toolsListChanged": true})));
+        let resources = Offered { subscribe: true, ..Offered::default() };
+        assert_eq!(served(wanted, resources), filter(json!({"resourceSubscriptions": ["a:1"]})));
+        assert_eq!(asked(Some("{}")), None);
     }
 
     #[test]
@@ -249,14 +203,14 @@ mod tests {
         assert_eq!(update(&mut listeners, "a:2"), [updated("a:2", "1"), updated("a:2", "1.0")]);
         assert_eq!(update(&mut listeners, "b:/part"), [updated("b:/part", "2")]);
         assert!(update(&mut listeners, "a:11").is_empty());
-        let changed = values(listeners.tagged("notifications/prompts/list_changed", Some(r#"{"_meta":{"x":1}}"#)));
+        let changed = said(&mut listeners, "notifications/prompts/list_changed", json!({"_meta": {"x": 1}}));
         let meta = json!({"x": 1, "io.modelcontextprotocol/subscriptionId": 2});
         assert_eq!(
             changed,
             [json!({"jsonrpc": "2.0", "method": "notifications/prompts/list_changed", "params": {"_meta": meta}})]
         );
-        assert!(listeners.tagged("notifications/tools/list_changed", None).is_empty());
-        assert!(listeners.tagged("notifications/message", None).is_empty());
+        assert!(said(&mut listeners, "notifications/tools/list_changed", json!({})).is_empty());
+        assert!(said(&mut listeners, "notifications/message", json!({})).is_empty());
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod known_clients;
 mod legacy_host_modern;
 mod modern;
 mod modern_host_legacy;
+mod modern_host_listens;
 mod network;
 mod odd_answers;
 mod odd_servers;
