@@ -29,6 +29,7 @@ mod ping;
 pub mod placeholder;
 pub mod recall;
 mod reception;
+mod refusal;
 mod said_to_modern;
 mod server_requests;
 mod session_settings;
@@ -59,13 +60,13 @@ use self::lane::{Turn, What};
 use self::notices::{OpenSignIn, OwnRequests};
 use self::placeholder::InitializeParams;
 use self::recall::Memory;
+use self::refusal::shown_at_the_beginning;
 use self::server_requests::ServerRequests;
 use self::session_settings::SessionSettings;
 use crate::host::output::Output;
 use crate::host::{Host, Input, Written};
 use crate::message::{self, Envelope, Invalid, Kind};
 use crate::settings::{Patience, TransportSettings};
-use crate::untrusted::Untrusted;
 use crate::upstream::modern::is_modern;
 use crate::upstream::pace::Pace;
 use crate::upstream::retry::is_idempotent;
@@ -249,24 +250,6 @@ impl Relay {
         }
     }
 
-    /// Answers what is no message; a response has no answer.
-    fn refuse(&self, invalid: &Invalid, (load, batch): Due) {
-        tracing::warn!("from the host: {}", Untrusted::new(invalid.to_string()));
-        if invalid.is_response {
-            return;
-        }
-        let null_id = self.shared.upstream.session().knows_null_id();
-        let answer = Bytes::from(message::invalid_response(invalid, null_id));
-        if let Some(batch) = batch {
-            return batch.add(answer);
-        }
-        let output = self.shared.output.clone();
-        self.shared.spawn(async move {
-            let _ = output.send(answer).await;
-            drop(load);
-        });
-    }
-
     fn take_message(&mut self, line: &Bytes, envelope: &Envelope<'_>, due: Due) {
         match (envelope.kind, envelope.id) {
             (Kind::Request, Some(id)) => self.take_request(line, envelope, id, due),
@@ -387,27 +370,6 @@ impl Shared {
         }
         tasks.spawn(Box::pin(task))
     }
-}
-
-/// What the beginning of a line over the limit shows (H4): the id of the request, and whether it is a response instead, which
-/// has no answer. Only the outermost members count, and a number at the very end may be cut.
-fn shown_at_the_beginning(beginning: &[u8]) -> (Option<&str>, bool) {
-    let text = match str::from_utf8(beginning) {
-        Ok(text) => text,
-        Err(error) => str::from_utf8(&beginning[..error.valid_up_to()]).unwrap_or_default(),
-    };
-    let (mut id, mut is_request, mut is_response) = (None, false, false);
-    // It is cut, so it is no JSON.
-    let _ = message::scan::beginnings(text, |key, value| match (key, value) {
-        ("method", _) => is_request = true,
-        ("result" | "error", _) => is_response = true,
-        ("id", Some(value)) if value.as_bytes().as_ptr_range().end != text.as_bytes().as_ptr_range().end => {
-            id = Some(value)
-        }
-        _ => {}
-    });
-    let id = id.filter(|id| matches!(id.as_bytes().first(), Some(b'"' | b'-' | b'0'..=b'9')));
-    (id, is_response && !is_request)
 }
 
 #[cfg(test)]
