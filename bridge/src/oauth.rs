@@ -39,6 +39,7 @@ problem_of!(
     authorization::AuthorizationResponseError,
     client_metadata_document::ClientMetadataUrlError,
     endpoint::EndpointError,
+    grant::device_code::DeviceCodeError,
     registration::RegistrationError,
     resource_metadata::ResourceMetadataError,
     scope::ScopeError,

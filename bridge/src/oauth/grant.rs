@@ -2,6 +2,7 @@
 //! shown by Debug. The answers are judged by `token_response`.
 
 pub mod authorization_code;
+pub mod device_code;
 pub mod refresh;
 
 use bytes::Bytes;

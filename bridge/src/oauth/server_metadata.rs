@@ -31,6 +31,8 @@ pub struct AuthorizationServerMetadata {
     pub authorization_endpoint: Endpoint,
     /// Where tokens come from.
     pub token_endpoint: Endpoint,
+    /// Where a device asks for its code (RFC 8628 §4), if it can.
+    pub device_authorization_endpoint: Option<Endpoint>,
     /// Where clients register (RFC 7591), if they can.
     pub registration_endpoint: Option<Endpoint>,
     /// Where tokens are revoked (RFC 7009), if they can be.
@@ -132,6 +134,7 @@ pub fn judge(
         assumed: false,
         authorization_endpoint: required("authorization_endpoint", authorization)?,
         token_endpoint: required("token_endpoint", endpoint(&object, "token_endpoint", rule)?)?,
+        device_authorization_endpoint: endpoint(&object, "device_authorization_endpoint", rule)?,
         registration_endpoint: endpoint(&object, "registration_endpoint", rule)?,
         revocation_endpoint: endpoint(&object, "revocation_endpoint", rule)?,
         scopes_supported: json::texts(&object, "scopes_supported"),
@@ -162,6 +165,7 @@ pub fn fallback_2025_03_26(upstream: &Url, rule: &UrlRule) -> Result<Authorizati
         assumed: true,
         authorization_endpoint: at("authorization_endpoint", "/authorize", &UrlRule::default())?,
         token_endpoint: at("token_endpoint", "/token", rule)?,
+        device_authorization_endpoint: None,
         registration_endpoint: Some(at("registration_endpoint", "/register", rule)?),
         revocation_endpoint: None,
         scopes_supported: None,
