@@ -146,6 +146,10 @@ faults! {
     ForgetsState, "forgets-state", "no requestState is known any more: each is refused (MCP 2026-07-28)";
     EndlessInput, "endless-input", "whatever a client answers, a tool that asks asks again (MCP 2026-07-28)";
     UndeclaredInput, "undeclared-input", "clients are asked what they did not declare (MCP 2026-07-28)";
+    SlowDown, "slow-down" = TIMES, "the token endpoint answers slow_down to the next polls of a device, so many times";
+    NoVerificationUriComplete, "no-verification-uri-complete", "a device authorization lacks verification_uri_complete";
+    NoDeviceInterval, "no-device-interval", "a device authorization lacks interval";
+    InsecureVerificationUri, "insecure-verification-uri", "a device authorization sends the person to a page without TLS elsewhere";
     TokenRedirect, "token-redirect", "the token endpoint redirects (307) to another origin";
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::watch;
 
-use crate::authorization::routes;
+use crate::authorization::{device, routes};
 use crate::faults;
 use crate::mcp::{http_sse, outages};
 
@@ -31,6 +31,10 @@ pub enum Endpoint {
     Authorization,
     /// The page that asks a person.
     Consent,
+    /// RFC 8628 §3.1.
+    DeviceAuthorization,
+    /// The page where a person enters the code of a device.
+    Device,
     /// RFC 6749 §3.2.
     Token,
     /// RFC 7009 revocation.
@@ -77,6 +81,8 @@ impl Endpoint {
             "/introspect" => Endpoint::Introspection,
             "/authorize" => Endpoint::Authorization,
             "/consent" => Endpoint::Consent,
+            device::PATH => Endpoint::DeviceAuthorization,
+            device::PAGE => Endpoint::Device,
             "/token" => Endpoint::Token,
             "/revoke" => Endpoint::Revocation,
             "/jwks.json" => Endpoint::Jwks,

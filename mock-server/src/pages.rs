@@ -4,6 +4,7 @@
 
 mod api;
 pub(crate) mod consent;
+pub(crate) mod device;
 mod docs;
 pub(crate) mod layout;
 pub(crate) mod markup;

@@ -171,6 +171,12 @@ pub struct Settings {
     pub rotate_refresh_tokens: bool,
     /// The form of access tokens.
     pub token_format: TokenFormat,
+    /// Whether devices may sign in (RFC 8628).
+    pub device_code: bool,
+    /// Lifetime of device codes.
+    pub device_code_lifetime: Duration,
+    /// How long a device must wait between two polls; it is told whole seconds.
+    pub device_code_interval: Duration,
     /// Lifetime of authorization codes.
     pub authorization_code_lifetime: Duration,
     /// How requests are answered.
@@ -256,6 +262,9 @@ impl Default for Settings {
             rotate_refresh_tokens: true,
             token_format: TokenFormat::default(),
             token_delay: None,
+            device_code: false,
+            device_code_lifetime: Duration::from_secs(600),
+            device_code_interval: Duration::from_secs(5),
             authorization_code_lifetime: Duration::from_secs(60),
             reply: ReplyForm::default(),
             layout: Layout::default(),

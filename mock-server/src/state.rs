@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use http::HeaderValue;
 
 use crate::authorization::client_metadata_document::{self, DocumentFault};
-use crate::authorization::consent;
 use crate::authorization::jwt::SigningKey;
 use crate::authorization::records::{Client, Records};
+use crate::authorization::{consent, device};
 use crate::counts::Counts;
 use crate::delay::Delays;
 use crate::faults::{EVIL_WORDS, Fault, FaultSetting};
@@ -43,6 +43,8 @@ pub(crate) struct ServerState {
     pub(crate) modern: Served,
     /// The authorization requests that wait for a person.
     pub(crate) waiting: consent::Waiting,
+    /// The devices that wait for one.
+    pub(crate) devices: device::Devices,
     pub(crate) trouble: Trouble,
     pub(crate) token_delays: Option<Delays>,
     /// The client metadata documents that are none, by their URL.
@@ -76,6 +78,7 @@ impl ServerState {
             issuer,
             key,
             waiting: consent::Waiting::default(),
+            devices: device::Devices::default(),
             counts: Mutex::new(Counts::default()),
             sessions: Sessions::default(),
             slow: Slow::new(),
@@ -217,7 +220,7 @@ fn known_client(settings: &Settings, known: &KnownClient) -> Client {
         secret_expires_at: None,
         auth_methods: methods.collect(),
         redirect_uris: known.redirect_uris.clone(),
-        grant_types: ["authorization_code", "refresh_token"].map(str::to_owned).to_vec(),
+        grant_types: ["authorization_code", "refresh_token", device::GRANT_TYPE].map(str::to_owned).to_vec(),
         registration: None,
     }
 }

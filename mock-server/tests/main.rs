@@ -7,6 +7,7 @@ mod authorization;
 mod binary;
 mod client;
 mod cookies;
+mod device;
 mod every_fault;
 mod faults;
 mod faults_of_authorization;

@@ -16,6 +16,7 @@ use crate::authorization::parameters::Parameters;
 use crate::authorization::pkce;
 use crate::authorization::records::{Code, CodeUse, Grant};
 use crate::authorization::redirect_uri;
+use crate::authorization::refusal;
 use crate::authorization::scope::Scope;
 use crate::faults::Fault;
 use crate::pages::layout;
@@ -40,6 +41,13 @@ pub(crate) struct AuthorizationRequest {
 pub(crate) struct Refusal {
     code: &'static str,
     description: String,
+}
+
+impl Refusal {
+    /// The same, told by an answer in place of a redirect.
+    pub(super) fn told(self) -> refusal::Refusal {
+        refusal::refusal(self.code, self.description)
+    }
 }
 
 fn refusal(code: &'static str, description: impl Into<String>) -> Refusal {
@@ -195,7 +203,7 @@ fn judged_challenge(parameters: &Parameters) -> Result<&str, Refusal> {
 }
 
 /// RFC 8707 §2: demanded unless the layout is older than the demand.
-fn judged_resource(state: &ServerState, parameters: &Parameters) -> Result<Option<String>, Refusal> {
+pub(super) fn judged_resource(state: &ServerState, parameters: &Parameters) -> Result<Option<String>, Refusal> {
     if parameters.has_several_resources() {
         return Err(refusal("invalid_target", "a grant is for one resource"));
     }
@@ -208,7 +216,7 @@ fn judged_resource(state: &ServerState, parameters: &Parameters) -> Result<Optio
 }
 
 /// RFC 6749 §3.3: what is asked for must be on offer; who asks for nothing gets what the MCP endpoint needs.
-fn judged_scope(state: &ServerState, scope: Option<&str>) -> Result<Scope, Refusal> {
+pub(super) fn judged_scope(state: &ServerState, scope: Option<&str>) -> Result<Scope, Refusal> {
     let supported = state.settings.server_scopes().into_iter().collect::<Scope>();
     let Some(scope) = scope else { return Ok([MCP_SCOPE].into_iter().collect()) };
     let asked = Scope::parse(scope).filter(|asked| asked.is_within(&supported));

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
+use crate::authorization::device;
 use crate::authorization::redirect_uri;
 use crate::authorization::scope::Scope;
 use crate::settings::{AuthMethod, Settings};
@@ -82,8 +83,8 @@ impl MetadataFault {
 /// Judges a JSON object of metadata.
 pub(crate) fn judged(settings: &Settings, document: Value) -> Result<Judged, MetadataFault> {
     let mut metadata = serde_json::from_value::<Metadata>(document)?;
-    let redirect_uris = judge_redirect_uris(&metadata)?;
-    let grant_types = judge_types(&mut metadata)?;
+    let grant_types = judge_types(settings, &mut metadata)?;
+    let redirect_uris = judge_redirect_uris(&metadata, &grant_types)?;
     let auth_method = judge_auth_method(settings, metadata.token_endpoint_auth_method.as_deref())?;
     judge_addresses(&metadata)?;
     judge_rest(settings, &metadata)?;
@@ -91,9 +92,10 @@ pub(crate) fn judged(settings: &Settings, document: Value) -> Result<Judged, Met
     Ok(Judged { metadata, redirect_uris, grant_types, auth_method })
 }
 
-fn judge_redirect_uris(metadata: &Metadata) -> Result<Vec<String>, MetadataFault> {
+/// Who is never redirected needs none (RFC 7591 §2).
+fn judge_redirect_uris(metadata: &Metadata, grant_types: &[String]) -> Result<Vec<String>, MetadataFault> {
     let uris = metadata.redirect_uris.clone().unwrap_or_default();
-    if uris.is_empty() {
+    if uris.is_empty() && grant_types.iter().any(|name| name == "authorization_code") {
         return Err(MetadataFault::NoRedirectUri);
     }
     match uris.iter().find(|uri| !redirect_uri::may_be_registered(uri)) {
@@ -103,16 +105,20 @@ fn judge_redirect_uris(metadata: &Metadata) -> Result<Vec<String>, MetadataFault
 }
 
 /// Fills in the defaults of RFC 7591 §2 and checks §2.1: both lists, each by itself and together.
-fn judge_types(metadata: &mut Metadata) -> Result<Vec<String>, MetadataFault> {
+fn judge_types(settings: &Settings, metadata: &mut Metadata) -> Result<Vec<String>, MetadataFault> {
     let grants = metadata.grant_types.get_or_insert_with(|| vec!["authorization_code".to_owned()]).clone();
     let responses = metadata.response_types.get_or_insert_with(|| vec!["code".to_owned()]);
-    if let Some(other) = grants.iter().find(|name| !["authorization_code", "refresh_token"].contains(&name.as_str())) {
+    let is_taken = |name: &str| {
+        matches!(name, "authorization_code" | "refresh_token") || (settings.device_code && name == device::GRANT_TYPE)
+    };
+    if let Some(other) = grants.iter().find(|name| !is_taken(name)) {
         return Err(MetadataFault::Unsupported("grant_types", other.clone()));
     }
     if let Some(other) = responses.iter().find(|name| *name != "code") {
         return Err(MetadataFault::Unsupported("response_types", other.clone()));
     }
-    if responses.is_empty() || !grants.iter().any(|name| name == "authorization_code") {
+    let has = |grant: &str| grants.iter().any(|name| name == grant);
+    if responses.is_empty() == has("authorization_code") || grants.iter().all(|name| name == "refresh_token") {
         return Err(MetadataFault::Inconsistent);
     }
     Ok(grants)

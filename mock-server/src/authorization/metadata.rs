@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::authorization::device;
 use crate::faults::{self, Fault};
 use crate::settings::{AuthMethod, Layout};
 use crate::state::{ServerState, Shared};
@@ -88,6 +89,10 @@ fn server_document(state: &ServerState) -> Value {
         "token_endpoint_auth_methods_supported": methods,
         "authorization_response_iss_parameter_supported": true,
     });
+    if state.settings.device_code {
+        document["device_authorization_endpoint"] = json!(format!("{issuer}{}", device::PATH));
+        document["grant_types_supported"] = json!(["authorization_code", "refresh_token", device::GRANT_TYPE]);
+    }
     if state.settings.registration {
         document["registration_endpoint"] = json!(format!("{issuer}/register"));
     }

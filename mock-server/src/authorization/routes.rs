@@ -5,7 +5,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use crate::authorization::{
-    authorize, client_management, consent, introspection, metadata, registration, revocation, token,
+    authorize, client_management, consent, device, introspection, metadata, registration, revocation, token,
 };
 use crate::pages;
 use crate::state::Shared;
@@ -26,6 +26,8 @@ pub(crate) fn routes(issuer_path: &str) -> Router<Shared> {
         )
         .route("/authorize", get(authorize::authorize))
         .route(consent::PATH, get(pages::consent::shown).post(pages::consent::decided))
+        .route(device::PATH, post(device::authorization))
+        .route(device::PAGE, get(pages::device::shown).post(pages::device::decided))
         .route("/token", post(token::token))
         .route("/revoke", post(revocation::revoke))
         .route("/introspect", post(introspection::introspect))

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::authorization::access_token;
 use crate::authorization::client_authentication::authenticated;
+use crate::authorization::device;
 use crate::authorization::id_token;
 use crate::authorization::jwt::{Claims, seconds};
 use crate::authorization::parameters::Parameters;
@@ -64,11 +65,16 @@ fn granted(state: &ServerState, headers: &HeaderMap, form: &Parameters) -> Resul
         Some("refresh_token") if state.has(Fault::UnauthorizedClient) => {
             Err(refusal("unauthorized_client", "the client may not refresh"))
         }
-        Some(grant @ ("authorization_code" | "refresh_token")) if !client.may_use(grant) => {
+        Some(grant @ ("authorization_code" | "refresh_token" | device::GRANT_TYPE)) if !client.may_use(grant) => {
             Err(refusal("unauthorized_client", format!("the client did not register the grant type {grant}")))
         }
         Some("authorization_code") => redeem_code(state, &mut records, &client, form),
         Some("refresh_token") => refresh(state, &mut records, &client, form),
+        Some(device::GRANT_TYPE) if state.settings.device_code => {
+            let grant = device::redeemed(state, &client, form)?;
+            let family = records.start_family(grant.clone());
+            issue(state, &mut records, &client, &Issue { family, scope: &grant.scope, grant: &grant, presented: None })
+        }
         Some(other) => Err(refusal("unsupported_grant_type", format!("the grant type {other} is not supported"))),
         None => Err(refusal("invalid_request", "grant_type is missing")),
     }
@@ -118,7 +124,7 @@ fn judge_code(code: &Code, form: &Parameters) -> Result<(), Refusal> {
 }
 
 /// RFC 8707 §2.2: the resource of the authorization, no other and not none.
-fn judge_resource(granted: Option<&str>, form: &Parameters) -> Result<(), Refusal> {
+pub(super) fn judge_resource(granted: Option<&str>, form: &Parameters) -> Result<(), Refusal> {
     let asked = form.get("resource");
     if form.has_several_resources() {
         return Err(refusal("invalid_target", "a token is for one resource"));

@@ -142,6 +142,15 @@ impl MockServerBuilder {
         self
     }
 
+    /// Lets devices sign in (RFC 8628; default no): the lifetime of their codes, and the time between two polls.
+    #[must_use]
+    pub fn device_code(mut self, lifetime: Duration, interval: Duration) -> Self {
+        self.settings.device_code = true;
+        self.settings.device_code_lifetime = lifetime;
+        self.settings.device_code_interval = interval;
+        self
+    }
+
     /// Whether RFC 7009 revocation is offered (default yes).
     #[must_use]
     pub fn revocation(mut self, offered: bool) -> Self {

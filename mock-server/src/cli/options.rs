@@ -149,6 +149,16 @@ options! {
         /// Know clients by metadata documents, this one under its client_id; may be repeated
         #[arg(long, env = "MCP_MOCK_CLIENT_DOCUMENT", value_name = "FILE", value_delimiter = ',')]
         client_document: [Option<Vec<PathBuf>>];
+        /// Let devices sign in by a code that a person enters elsewhere (RFC 8628)
+        #[arg(long, env = "MCP_MOCK_DEVICE_CODE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        device_code: [Option<bool>];
+        /// Lifetime of the codes of devices [default: 600]
+        #[arg(long, env = "MCP_MOCK_DEVICE_CODE_LIFETIME", value_name = "SECONDS")]
+        device_code_lifetime: [Option<u64>];
+        /// How long a device must wait between two polls [default: 5]
+        #[arg(long, env = "MCP_MOCK_DEVICE_CODE_INTERVAL", value_name = "SECONDS")]
+        device_code_interval: [Option<u64>];
         /// Offer no revocation
         #[arg(long, env = "MCP_MOCK_NO_REVOCATION", value_name = "BOOL", num_args = 0..=1, require_equals = true,
             default_missing_value = "true")]

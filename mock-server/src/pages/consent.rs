@@ -134,7 +134,7 @@ fn alert(text: &str) -> Markup {
     markup!("<p class=\"notice bad\" role=\"alert\">{}</p>\n", text)
 }
 
-fn accounts(accounts: &[Account]) -> Markup {
+pub(super) fn accounts(accounts: &[Account]) -> Markup {
     let choices = accounts.iter().enumerate().map(|(number, account)| {
         let checked = if number == 0 { markup!(" checked") } else { Markup::default() };
         markup!(
@@ -149,7 +149,7 @@ fn accounts(accounts: &[Account]) -> Markup {
     Markup::joined(choices)
 }
 
-fn scopes(scopes: &[String]) -> Markup {
+pub(super) fn scopes(scopes: &[String]) -> Markup {
     let choices = scopes.iter().map(|scope| {
         markup!(
             "<label class=\"choice\"><input type=\"checkbox\" name=\"scope\" value=\"{}\" checked>\

@@ -35,6 +35,7 @@ fn is_open(state: &Shared, endpoint: Endpoint, origin: &HeaderValue) -> bool {
         | Endpoint::Jwks
         | Endpoint::Registration
         | Endpoint::ClientManagement
+        | Endpoint::DeviceAuthorization
         | Endpoint::Token
         | Endpoint::Revocation => true,
         Endpoint::Mcp => state.may_come_from(origin),

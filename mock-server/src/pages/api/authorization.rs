@@ -4,6 +4,8 @@ use utoipa::openapi::{HttpMethod, Required};
 
 use super::words::{Described, Endpoint, empty, endpoint, headed, html, in_path, json, named, query, text};
 
+use crate::authorization::device::{PAGE, PATH};
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// All below the path of the issuer.
@@ -11,7 +13,7 @@ pub(super) fn endpoints(issuer_path: &str) -> Vec<Described> {
     let [shown, decided] = consent();
     let [read, update, delete] = management();
     let all = [register(), read, update, delete, authorize(), shown, decided, token(), revoke(), introspect()];
-    all.into_iter().map(|described| described.below(issuer_path)).collect()
+    all.into_iter().chain(device()).map(|described| described.below(issuer_path)).collect()
 }
 
 fn register() -> Described {
@@ -110,6 +112,42 @@ fn consent() -> [Described; 2] {
             .answers(403, html("The decision comes from a page of another origin."))
             .answers(413, text("The body is larger than the limit."))
             .done(),
+    ]
+}
+
+/// A device that has no browser (RFC 8628).
+fn device() -> [Described; 3] {
+    let about = "A code for the device to poll with, and one for a person to enter on the page (RFC 8628 §3.1).";
+    let shown = "Where a person enters the code of a device. Without --consent a right code decides at once.";
+    let unknown = || html("No device waits under this code; or the form was not filled in as it was shown.");
+    let off = || empty("Devices may not sign in.");
+    [
+        authenticated(endpoint(HttpMethod::Post, PATH, "Authorization", "Get the codes of a device", about))
+            .body(FORM, named("DeviceAuthorizationRequest"))
+            .answers(200, json("The codes.", "DeviceAuthorization"))
+            .answers(400, json("unauthorized_client, invalid_scope, …, and why.", "OAuthError"))
+            .answers(404, off())
+            .done(),
+        endpoint(HttpMethod::Get, PAGE, "Authorization", "The page of a device", shown)
+            .takes([query("user_code", Required::False, "The code; without one the page asks for it.")])
+            .answers(200, html("What wants to sign in, or what became of it."))
+            .answers(400, unknown())
+            .answers(404, off())
+            .done(),
+        endpoint(
+            HttpMethod::Post,
+            PAGE,
+            "Authorization",
+            "Decide about a device",
+            "Yes or no, from a page of this origin.",
+        )
+        .body(FORM, named("DeviceDecision"))
+        .answers(200, html("What became of it."))
+        .answers(400, unknown())
+        .answers(403, html("The decision comes from a page of another origin."))
+        .answers(404, off())
+        .answers(413, text("The body is larger than the limit."))
+        .done(),
     ]
 }
 

@@ -17,6 +17,9 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("ClientUpdate", client_update()),
         ("ClientInformation", client_information()),
         ("Decision", decision()),
+        ("DeviceAuthorizationRequest", device_authorization_request()),
+        ("DeviceAuthorization", device_authorization()),
+        ("DeviceDecision", device_decision()),
         ("TokenRequest", token_request()),
         ("TokenResponse", token_response()),
         ("RevocationRequest", revocation_request()),
@@ -73,6 +76,7 @@ fn authorization_server() -> RefOr<Schema> {
             ("registration_endpoint", string("RFC 7591.").into()),
             ("revocation_endpoint", string("RFC 7009.").into()),
             ("introspection_endpoint", string("RFC 7662.").into()),
+            ("device_authorization_endpoint", string("RFC 8628 §4.").into()),
             ("jwks_uri", string("").into()),
             ("scopes_supported", strings("").into()),
             ("response_types_supported!", strings("").into()),
@@ -166,14 +170,57 @@ fn decision() -> RefOr<Schema> {
     .into()
 }
 
+fn device_authorization_request() -> RefOr<Schema> {
+    object(
+        "What a device asks for (RFC 8628 §3.1).",
+        [
+            ("scope", string("").into()),
+            ("resource", string("As at the authorization endpoint.").into()),
+            ("client_id", string("Of a client that sends no Authorization header.").into()),
+            ("client_secret", string("Of a client that proves itself by POST.").into()),
+        ],
+    )
+    .into()
+}
+
+fn device_authorization() -> RefOr<Schema> {
+    object(
+        "The codes of a device (RFC 8628 §3.2).",
+        [
+            ("device_code!", string("To poll with.").into()),
+            ("user_code!", string("For the person.").into()),
+            ("verification_uri!", string("Where the person enters it.").into()),
+            ("verification_uri_complete", string("The same, entered already.").into()),
+            ("expires_in!", integer("Seconds.").into()),
+            ("interval", integer("Seconds between two polls.").into()),
+        ],
+    )
+    .into()
+}
+
+fn device_decision() -> RefOr<Schema> {
+    let decision = string("").enum_values(Some(["allow", "deny"]));
+    object(
+        "What a person says of a device.",
+        [
+            ("user_code!", string("The code that it shows.").into()),
+            ("decision!", decision.into()),
+            ("account", string("Who they are, of an allowance.").into()),
+            ("scope", strings("What they allow, of that which was asked for.").into()),
+        ],
+    )
+    .into()
+}
+
 fn token_request() -> RefOr<Schema> {
     object(
         "One of the grants: a code (RFC 6749 §4.1.3), a refresh token (§6).",
         [
-            ("grant_type!", string("authorization_code or refresh_token.").into()),
+            ("grant_type!", string("authorization_code, refresh_token or that of RFC 8628 §3.4.").into()),
             ("code", string("Of the authorization response.").into()),
             ("redirect_uri", string("That of the authorization request, to the letter.").into()),
             ("code_verifier", string("RFC 7636 §4.5.").into()),
+            ("device_code", string("Of a device (RFC 8628 §3.4).").into()),
             ("refresh_token", string("").into()),
             ("scope", string("Of a refresh: no more than was granted.").into()),
             ("resource", string("That of the authorization (RFC 8707 §2.2).").into()),

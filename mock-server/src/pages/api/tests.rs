@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::document;
 use crate::authorization::jwt::SigningKey;
-use crate::authorization::{consent, routes};
+use crate::authorization::{consent, device, routes};
 use crate::faults::admin;
 use crate::mcp::tools::asking;
 use crate::mcp::{http_sse, outages};
@@ -35,6 +35,8 @@ fn path(argument: &str, issuer: &str) -> Option<String> {
         "http_sse::PATH" => http_sse::PATH,
         r#"&format!("{}/{{id}}""# => return Some(format!("{}/{{id}}", asking::PAGES)),
         "consent::PATH" => consent::PATH,
+        "device::PATH" => device::PATH,
+        "device::PAGE" => device::PAGE,
         "OPENID_CONFIGURATION" => routes::OPENID_CONFIGURATION,
         "OAUTH_METADATA" => return issuer.is_empty().then(|| routes::OAUTH_METADATA.to_owned()),
         r#"&format!("{OAUTH_METADATA}{issuer_path}")"# => {
