@@ -1,5 +1,6 @@
 //! What a person can set, checked once and typed. It comes from `cli`; every room may read it, none may change it.
 
+mod grant;
 mod network;
 mod transport;
 
@@ -10,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+pub use self::grant::GrantType;
 pub use self::network::{NetworkSettings, ProxyChoice, ProxyUrl};
 pub use self::transport::{EraChoice, Transport, TransportSettings};
 use crate::problem::{Code, Problem};
@@ -67,6 +69,9 @@ pub struct SignInSettings {
     /// The client identities that the person gave.
     #[serde(default)]
     pub client: KnownClient,
+    /// How a token is got; none: what fits the settings and the server (A18).
+    #[serde(default)]
+    pub grant: Option<GrantType>,
     /// A fixed port for the loopback redirect (RFC 8252 §7.3), instead of one that the system picks.
     pub callback_port: Option<u16>,
     /// How long a person may take, from the opening of the tab.

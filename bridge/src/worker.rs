@@ -7,6 +7,7 @@ pub mod callback;
 pub mod client_identity;
 mod client_secret;
 pub mod discovery;
+mod grant;
 pub mod job;
 pub mod process;
 mod progress;
@@ -20,6 +21,7 @@ use url::Url;
 
 use self::job::Job;
 use self::progress::Progress;
+use self::sign_in::Stage;
 use crate::credentials::lock::Lock;
 use crate::credentials::record::Record;
 use crate::credentials::store::{Room, Store};
@@ -28,6 +30,7 @@ use crate::oauth::endpoint::UrlRule;
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::settings::GrantType;
 use crate::untrusted::Untrusted;
 
 /// How long a worker waits for the lock; another one is at work then, and does what this one would.
@@ -129,7 +132,12 @@ impl Walk<'_> {
         }
         match &self.job.challenge {
             Some(challenge) if self.job.interactive => {
-                self.sign_in(&egress, record, challenge, progress, audience).await?;
+                let mut stage = Stage { egress: &egress, record: &mut record, progress, audience };
+                let prepared = self.prepare(&mut stage, challenge).await?;
+                match self.grant(&prepared.discovered.server) {
+                    GrantType::AuthorizationCode => self.sign_in(&mut stage, prepared).await?,
+                    other => return Err(grant::not_built(other)),
+                }
                 Ok(Obtained::SignedIn)
             }
             _ => Err(self.job.sign_in_needed()),

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::client::ClientArgs;
+use super::grant::GrantArgs;
 use super::layers::{Chosen, Ground};
 use super::network::NetworkArgs;
 use super::server::ServerArgs;
@@ -18,6 +19,8 @@ pub(super) struct CommonArgs {
     server: ServerArgs,
     #[command(flatten)]
     sign_in: SignInArgs,
+    #[command(flatten)]
+    grant: GrantArgs,
     #[command(flatten)]
     client: ClientArgs,
     #[command(flatten)]
@@ -48,6 +51,7 @@ impl CommonArgs {
             timeout: self.sign_in.timeout(),
             client_name: self.sign_in.client_name,
             client: self.client.known()?,
+            grant: self.grant.grant(),
             callback_port: self.sign_in.callback_port,
             no_browser: self.sign_in.no_browser,
             allow_http: self.server.allow_http,

@@ -27,8 +27,8 @@ pub struct AuthorizationServerMetadata {
     pub pkce_is_missing: bool,
     /// Nothing was published: the endpoints are those that MCP 2025-03-26 names, PKCE is assumed.
     pub assumed: bool,
-    /// Where the browser goes.
-    pub authorization_endpoint: Endpoint,
+    /// Where the browser goes; none only where no code was asked for ([`PkceRule::NoCode`]).
+    pub authorization_endpoint: Option<Endpoint>,
     /// Where tokens come from.
     pub token_endpoint: Endpoint,
     /// Where a device asks for its code (RFC 8628 §4), if it can.
@@ -98,6 +98,8 @@ pub enum PkceRule {
     Required,
     /// It is told, and used with S256 all the same: the person said so.
     MayBeMissing,
+    /// No code may be asked for, so neither PKCE nor an authorization endpoint is missed (RFC 8414 §2).
+    NoCode,
 }
 
 /// Judges the answer from `at` for the issuer that was asked for (RFC 8414 §3.2, §3.3; A3, A4).
@@ -121,18 +123,22 @@ pub fn judge(
     };
     let issuer_differs_by_slash = judge_issuer(&object, at, issuer)?;
     let pkce_is_missing = match judge_pkce(&object, at) {
-        Err(_) if pkce == PkceRule::MayBeMissing => true,
+        Err(_) if pkce != PkceRule::Required => true,
         judged => judged.map(|()| false)?,
     };
     let required =
         |name, found: Option<Endpoint>| found.ok_or_else(|| ServerMetadataError::NoEndpoint { at: at.shown(), name });
     let authorization = endpoint(&object, "authorization_endpoint", rule)?;
+    let authorization_endpoint = match pkce {
+        PkceRule::NoCode => authorization,
+        _ => Some(required("authorization_endpoint", authorization)?),
+    };
     Ok(AuthorizationServerMetadata {
         issuer: json::text(&object, "issuer").unwrap_or_default().to_owned(),
         issuer_differs_by_slash,
         pkce_is_missing,
         assumed: false,
-        authorization_endpoint: required("authorization_endpoint", authorization)?,
+        authorization_endpoint,
         token_endpoint: required("token_endpoint", endpoint(&object, "token_endpoint", rule)?)?,
         device_authorization_endpoint: endpoint(&object, "device_authorization_endpoint", rule)?,
         registration_endpoint: endpoint(&object, "registration_endpoint", rule)?,
@@ -163,7 +169,7 @@ pub fn fallback_2025_03_26(upstream: &Url, rule: &UrlRule) -> Result<Authorizati
         issuer_differs_by_slash: false,
         pkce_is_missing: false,
         assumed: true,
-        authorization_endpoint: at("authorization_endpoint", "/authorize", &UrlRule::default())?,
+        authorization_endpoint: Some(at("authorization_endpoint", "/authorize", &UrlRule::default())?),
         token_endpoint: at("token_endpoint", "/token", rule)?,
         device_authorization_endpoint: None,
         registration_endpoint: Some(at("registration_endpoint", "/register", rule)?),

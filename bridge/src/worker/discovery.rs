@@ -193,6 +193,7 @@ async fn ask_server(
     }
     if let Ok(server) = &judged
         && server.pkce_is_missing
+        && rules.1 == PkceRule::MayBeMissing
     {
         tracing::warn!(
             "`{}` does not say that it does PKCE with S256: going on with it, by `--allow-missing-pkce`",

@@ -154,7 +154,7 @@ impl Job {
 pub(crate) mod tests {
     use crate::credentials::record::{Extra, Tokens};
     use crate::secret::Secret;
-    use crate::settings::{KnownClient, LogSettings, NetworkSettings};
+    use crate::settings::{GrantType, KnownClient, LogSettings, NetworkSettings};
 
     use super::*;
 
@@ -170,6 +170,7 @@ pub(crate) mod tests {
             scope: None,
             client_name: String::new(),
             client: KnownClient::default(),
+            grant: None,
             callback_port: None,
             timeout: std::time::Duration::ZERO,
             no_browser: false,
@@ -194,6 +195,7 @@ pub(crate) mod tests {
             refreshed: true,
             refresh_token: None,
             scope: scope.map(str::to_owned),
+            grant: GrantType::default(),
             token_endpoint: "https://as.example/token".to_owned(),
             extra: Extra::default(),
         }

@@ -15,6 +15,7 @@ use crate::oauth::grant::refresh;
 use crate::oauth::token_response::{self, TokenError, TokenResponse};
 use crate::problem::Problem;
 use crate::safe_url::SafeUrl;
+use crate::settings::GrantType;
 
 impl Walk<'_> {
     /// Refreshes the tokens of the issuer in use. False where that is not possible and a sign-in is due.
@@ -123,6 +124,7 @@ pub(super) fn tokens_of(
         refreshed: signed_in_at.is_some(),
         refresh_token: response.refresh_token,
         scope: response.scope,
+        grant: GrantType::default(),
         token_endpoint: endpoint.as_str().to_owned(),
         extra: crate::credentials::record::Extra::default(),
     }

@@ -9,7 +9,7 @@ use url::Url;
 use super::callback::page::PageKind;
 use super::callback::{Callback, Reply};
 use super::client_identity::{self, Client, ClientIdentity};
-use super::discovery::{self, Discovered};
+use super::discovery::Discovered;
 use super::job::Challenged;
 use super::progress::Progress;
 use super::refresh::tokens_of;
@@ -20,10 +20,10 @@ use crate::http::Egress;
 use crate::oauth::authorization::{
     self, AuthorizationRequest, AuthorizationResponse, AuthorizationResponseError, Expected,
 };
+use crate::oauth::endpoint::Endpoint;
 use crate::oauth::grant::authorization_code::{self, AuthorizationCodeGrant};
 use crate::oauth::pkce::Pkce;
 use crate::oauth::scope::{self, Scope};
-use crate::oauth::server_metadata::PkceRule;
 use crate::oauth::state::State;
 use crate::oauth::token_response;
 use crate::problem::{Code, Problem};
@@ -31,11 +31,17 @@ use crate::safe_url::SafeUrl;
 use crate::untrusted::Untrusted;
 
 /// What a sign-in works with.
-struct Stage<'a, 'b> {
-    egress: &'a Egress,
-    record: &'a mut Record,
-    progress: &'a mut Progress<'b>,
-    audience: &'a dyn Audience,
+pub(super) struct Stage<'a, 'b> {
+    pub(super) egress: &'a Egress,
+    pub(super) record: &'a mut Record,
+    pub(super) progress: &'a mut Progress<'b>,
+    pub(super) audience: &'a dyn Audience,
+}
+
+/// What is known before a grant is asked for.
+pub(super) struct Prepared {
+    pub(super) discovered: Discovered,
+    pub(super) scope: Option<String>,
 }
 
 /// One authorization request: what is known before the browser opens and needed when it comes back.
@@ -50,31 +56,25 @@ struct Attempt<'a> {
 type Judged = Result<AuthorizationResponse, AuthorizationResponseError>;
 
 impl Walk<'_> {
-    /// Signs a person in.
-    pub(super) async fn sign_in(
-        &self,
-        egress: &Egress,
-        mut record: Record,
-        challenge: &Challenged,
-        progress: &mut Progress<'_>,
-        audience: &dyn Audience,
-    ) -> Result<(), Problem> {
-        progress.phase(Phase::Discovering);
-        let suits = |server: &_| self.suits(&record, server);
-        let pkce = match self.job.settings.allow_missing_pkce {
-            true => PkceRule::MayBeMissing,
-            false => PkceRule::Required,
-        };
-        let discovered = discovery::discover(egress, self.upstream(), challenge, (&self.rule, pkce), &suits).await?;
-        if self.job.other_issuer_only && record.issuer.as_ref() == Some(&discovered.server.issuer) {
+    /// Asks who issues tokens for the upstream and what scope is wanted (A1 to A4, A9).
+    pub(super) async fn prepare(&self, stage: &mut Stage<'_, '_>, challenge: &Challenged) -> Result<Prepared, Problem> {
+        stage.progress.phase(Phase::Discovering);
+        let discovered = self.discover(stage, challenge).await?;
+        if self.job.other_issuer_only && stage.record.issuer.as_ref() == Some(&discovered.server.issuer) {
             return Err(self.job.rejected("a token that was issued for it just now"));
         }
-        self.remember(&mut record, &discovered);
-        let scope = self.scope(&record, challenge, &discovered)?;
-        let mut stage = Stage { egress, record: &mut record, progress, audience };
+        self.remember(stage.record, &discovered);
+        let scope = self.scope(stage.record, challenge, &discovered)?;
+        Ok(Prepared { discovered, scope })
+    }
+
+    /// Signs a person in.
+    pub(super) async fn sign_in(&self, stage: &mut Stage<'_, '_>, prepared: Prepared) -> Result<(), Problem> {
+        let Prepared { discovered, scope } = prepared;
+        let egress = stage.egress;
         let client = self.client(egress, stage.record, &discovered, scope.as_deref()).await?;
         let (reused, client_id) = (client.reused, client.identity.registration.client_id.clone());
-        let first = self.attempt(&mut stage, &discovered, scope.clone(), client).await;
+        let first = self.attempt(stage, &discovered, scope.clone(), client).await;
         let reusable = stage.record.issuer_mut(&discovered.server.issuer).reusable();
         let forgotten = reusable.is_none_or(|known| known.client_id != client_id);
         match first {
@@ -82,7 +82,7 @@ impl Walk<'_> {
             Err(problem) if reused && forgotten && problem.code != Code::SignInTimedOut => {
                 tracing::info!("{problem}: registering anew");
                 let client = self.client(egress, stage.record, &discovered, scope.as_deref()).await?;
-                self.attempt(&mut stage, &discovered, scope, client).await
+                self.attempt(stage, &discovered, scope, client).await
             }
             first => first,
         }
@@ -135,7 +135,7 @@ impl Walk<'_> {
 
     fn authorization_url(&self, attempt: &Attempt<'_>, state: &State, code_challenge: &str) -> Result<Url, Problem> {
         let request = AuthorizationRequest {
-            endpoint: attempt.discovered.server.authorization_endpoint.clone(),
+            endpoint: authorization_endpoint(attempt.discovered)?,
             client_id: attempt.client.registration.client_id.clone(),
             redirect_uri: attempt.client.redirect_uri.clone(),
             state: state.clone(),
@@ -257,7 +257,10 @@ impl Walk<'_> {
             resource: discovered.resource.clone(),
             resource_scopes_supported: discovered.resource_scopes.clone().unwrap_or_default(),
             issuer: server.issuer.clone(),
-            authorization_endpoint: server.authorization_endpoint.as_str().to_owned(),
+            authorization_endpoint: server
+                .authorization_endpoint
+                .as_ref()
+                .map_or_else(String::new, |url| url.as_str().to_owned()),
             token_endpoint: server.token_endpoint.as_str().to_owned(),
             registration_endpoint: server.registration_endpoint.as_ref().map(|url| url.as_str().to_owned()),
             revocation_endpoint: server.revocation_endpoint.as_ref().map(|url| url.as_str().to_owned()),
@@ -284,6 +287,17 @@ impl Walk<'_> {
         )
         .at(upstream)
     }
+}
+
+/// Where the browser goes. Asked for a code a server has been judged to say that.
+fn authorization_endpoint(discovered: &Discovered) -> Result<Endpoint, Problem> {
+    let endpoint = discovered.server.authorization_endpoint.clone();
+    endpoint.ok_or_else(|| {
+        let issuer = SafeUrl::from_text(&discovered.server.issuer);
+        let hint = "choose another way to a token with `--grant`";
+        let what = format!("the metadata of `{issuer}` has no `authorization_endpoint`");
+        Problem::new(Code::ServerMetadataInvalid, what, hint).at(issuer)
+    })
 }
 
 /// Whether the authorization endpoint would show the person an error in place of a sign-in: an unknown client or

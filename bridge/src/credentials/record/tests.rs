@@ -17,6 +17,7 @@ pub(in crate::credentials) fn tokens(obtained_at: u64, expires_at: Option<u64>) 
         refreshed: false,
         refresh_token: Some(Secret::new("rt-1")),
         scope: None,
+        grant: crate::settings::GrantType::default(),
         token_endpoint: "https://as.example/token".to_owned(),
         extra: Extra::default(),
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Extra, to_disk, to_disk_if_any};
 use crate::secret::Secret;
+use crate::settings::GrantType;
 
 /// The longest time before its end that a token is refreshed (A14), in seconds.
 const LONGEST_SKEW: u64 = 60;
@@ -39,6 +40,9 @@ pub struct Tokens {
     /// The scope granted; absent if neither asked for nor told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// How they were got.
+    #[serde(default, skip_serializing_if = "GrantType::is_default")]
+    pub grant: GrantType,
     /// The endpoint that issued them; they are refreshed nowhere else.
     pub token_endpoint: String,
     /// Fields of a newer version.

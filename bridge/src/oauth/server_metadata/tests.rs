@@ -94,7 +94,7 @@ mod rfc8414_3_2 {
         object["client_id_metadata_document_supported"] = json!(true);
         let read = judged(&object).unwrap();
         assert_eq!(read.issuer, ISSUER);
-        assert_eq!(read.authorization_endpoint.as_str(), "https://as.example.com/authorize?tenant=1");
+        assert_eq!(read.authorization_endpoint.unwrap().as_str(), "https://as.example.com/authorize?tenant=1");
         assert_eq!(read.token_endpoint.as_str(), "https://as.example.com/token");
         assert_eq!(read.registration_endpoint.unwrap().as_str(), "https://as.example.com/register");
         assert_eq!(read.revocation_endpoint.unwrap().as_str(), "https://as.example.com/revoke");
@@ -241,7 +241,7 @@ mod mcp_2025_03_26 {
         let upstream = Url::parse("https://mcp.example.com:8443/a/mcp?x=1#f").unwrap();
         let assumed = fallback_2025_03_26(&upstream, &UrlRule::default()).unwrap();
         assert_eq!(assumed.issuer, "https://mcp.example.com:8443");
-        assert_eq!(assumed.authorization_endpoint.as_str(), "https://mcp.example.com:8443/authorize");
+        assert_eq!(assumed.authorization_endpoint.unwrap().as_str(), "https://mcp.example.com:8443/authorize");
         assert_eq!(assumed.token_endpoint.as_str(), "https://mcp.example.com:8443/token");
         assert_eq!(assumed.registration_endpoint.unwrap().as_str(), "https://mcp.example.com:8443/register");
         assert!(assumed.assumed);

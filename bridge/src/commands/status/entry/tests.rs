@@ -25,6 +25,7 @@ fn record(expires_at: Option<u64>, refresh_token: Option<&str>) -> Record {
         refreshed: false,
         refresh_token: refresh_token.map(Secret::new),
         scope: Some("mcp:tools\u{1b} offline_access".to_owned()),
+        grant: crate::settings::GrantType::default(),
         token_endpoint: "https://as.example/token".to_owned(),
         extra: Extra::default(),
     });
