@@ -1,6 +1,6 @@
 //! The RFCs of OAuth as an MCP client needs them, pure: one function builds a request (data in, [`http::Request`] or
 //! URL out), one judges the answer (status and bytes in, typed value or typed error out). It must never know MCP
-//! messages, the disk, a browser, a terminal, a socket or a clock; randomness is in `pkce` and `state` alone.
+//! messages, the disk, a browser, a terminal, a socket or a clock; randomness is in `pkce`, `state` and `dpop` alone.
 //! Read `challenge` first: a sign-in walks challenge → `resource_metadata` → `server_metadata` → `registration` →
 //! `authorization` → `grant` → `token_response`.
 
@@ -9,6 +9,7 @@ pub mod authorization;
 pub mod challenge;
 pub mod client_authentication;
 pub mod client_metadata_document;
+pub mod dpop;
 pub mod endpoint;
 pub mod grant;
 pub mod issuer;
@@ -38,6 +39,7 @@ macro_rules! problem_of {
 problem_of!(
     authorization::AuthorizationResponseError,
     client_metadata_document::ClientMetadataUrlError,
+    dpop::DpopError,
     endpoint::EndpointError,
     grant::device_code::DeviceCodeError,
     registration::RegistrationError,

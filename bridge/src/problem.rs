@@ -44,6 +44,7 @@ pub enum Code {
     AuthorizationResponseInvalid,
     TokenRequestRefused,
     TokenResponseInvalid,
+    DpopFailed,
     InsecureUrl,
     AddressRefused,
     // the person

@@ -83,6 +83,9 @@ pub struct SignInSettings {
     /// A server that does not say that it does PKCE with S256 is signed in to all the same, by PKCE with S256 (A4).
     #[serde(default)]
     pub allow_missing_pkce: bool,
+    /// Whether tokens are bound to a key.
+    #[serde(default)]
+    pub dpop: DpopChoice,
     /// How the network is reached.
     #[serde(default)]
     pub network: NetworkSettings,
@@ -113,6 +116,19 @@ impl SignInSettings {
         }
         command
     }
+}
+
+/// Whether tokens are bound to a key by DPoP (RFC 9449).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DpopChoice {
+    /// Where the server offers or demands it.
+    #[default]
+    Auto,
+    /// Always; a token that is not bound is an error.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// The client identities that a person gave; several may be there, and A5 chooses. No secret: only where one is.

@@ -14,6 +14,7 @@ mod progress;
 mod refresh;
 mod registration;
 mod sign_in;
+pub mod token_request;
 
 use std::time::Duration;
 

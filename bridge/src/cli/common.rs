@@ -49,6 +49,7 @@ impl CommonArgs {
             profile: self.state.profile()?.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()),
             scope: self.sign_in.scope()?,
             timeout: self.sign_in.timeout(),
+            dpop: self.sign_in.dpop(),
             client_name: self.sign_in.client_name,
             client: self.client.known()?,
             grant: self.grant.grant(),

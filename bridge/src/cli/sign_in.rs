@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::oauth::scope::Scope;
 use crate::problem::Problem;
+use crate::settings::DpopChoice;
 
 /// How to sign in.
 #[derive(Debug, Args)]
@@ -28,6 +29,17 @@ pub(super) struct SignInArgs {
     /// Sign in also where the server does not say that it does PKCE with S256; it is used all the same
     #[arg(long, help_heading = "Sign-in")]
     pub(super) allow_missing_pkce: bool,
+    /// Whether tokens are bound to a key by DPoP, so that a stolen one is of no use; auto: where the server offers it
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Sign-in")]
+    dpop: DpopArg,
+}
+
+/// Whether tokens are bound.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum DpopArg {
+    Auto,
+    Always,
+    Never,
 }
 
 impl SignInArgs {
@@ -36,6 +48,14 @@ impl SignInArgs {
     pub(super) fn scope(&self) -> Result<Option<String>, Problem> {
         self.scope.as_deref().map(Scope::parse).transpose()?;
         Ok(self.scope.clone())
+    }
+
+    pub(super) fn dpop(&self) -> DpopChoice {
+        match self.dpop {
+            DpopArg::Auto => DpopChoice::Auto,
+            DpopArg::Always => DpopChoice::Always,
+            DpopArg::Never => DpopChoice::Never,
+        }
     }
 
     pub(super) fn timeout(&self) -> Duration {

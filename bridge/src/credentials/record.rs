@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-pub use self::tokens::Tokens;
+pub use self::tokens::{DpopBinding, Tokens};
 use crate::secret::Secret;
 
 /// The version that is written. A higher one is never overwritten.

@@ -1,5 +1,5 @@
 //! The `state` of one authorization (RFC 6749 §10.12): random, used once, compared in constant time. It must never be
-//! shown: who knows it can end a sign-in. Its sibling is `pkce`; the two are the only places with randomness.
+//! shown: who knows it can end a sign-in. Its siblings are `pkce` and `dpop`; the three are the only places with randomness.
 
 use aws_lc_rs::rand;
 use base64::Engine;

@@ -38,6 +38,19 @@ pub struct TokenResponse {
 pub enum TokenType {
     /// RFC 6750.
     Bearer,
+    /// RFC 9449: bound to a key.
+    Dpop,
+}
+
+impl TokenType {
+    /// The name in the registry of RFC 6749 §11.1; also the scheme of `Authorization`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TokenType::Bearer => "Bearer",
+            TokenType::Dpop => "DPoP",
+        }
+    }
 }
 
 impl TokenResponse {
@@ -99,6 +112,7 @@ fn read(at: SafeUrl, object: &Object) -> Result<TokenResponse, TokenError> {
     let token_type = match json::text(object, "token_type") {
         None => TokenType::Bearer,
         Some(name) if name.eq_ignore_ascii_case("bearer") => TokenType::Bearer,
+        Some(name) if name.eq_ignore_ascii_case("dpop") => TokenType::Dpop,
         Some(name) => return Err(TokenError::TokenType { at, token_type: Untrusted::new(name) }),
     };
     Ok(TokenResponse {
@@ -149,7 +163,7 @@ fn unavailable(at: SafeUrl, status: StatusCode, object: Option<&Object>, body: &
     TokenError::Unavailable { at, status: status.as_u16(), words }
 }
 
-/// `error` of a token endpoint (RFC 6749 §5.2, RFC 8707 §2, RFC 8628 §3.5 left out).
+/// `error` of a token endpoint (RFC 6749 §5.2, RFC 8707 §2, RFC 9449 §5 and §8, RFC 8628 §3.5 left out).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the RFC's")]
 pub enum TokenErrorCode {
@@ -161,6 +175,10 @@ pub enum TokenErrorCode {
     InvalidScope,
     /// RFC 8707 §2: the `resource` was refused.
     InvalidTarget,
+    /// RFC 9449 §8: a nonce is demanded.
+    UseDpopNonce,
+    /// RFC 9449 §5: the proof was refused.
+    InvalidDpopProof,
     TemporarilyUnavailable,
     ServerError,
     /// Any other, to show.
@@ -168,7 +186,7 @@ pub enum TokenErrorCode {
 }
 
 impl TokenErrorCode {
-    const NAMES: [(&'static str, TokenErrorCode); 9] = [
+    const NAMES: [(&'static str, TokenErrorCode); 11] = [
         ("invalid_request", TokenErrorCode::InvalidRequest),
         ("invalid_client", TokenErrorCode::InvalidClient),
         ("invalid_grant", TokenErrorCode::InvalidGrant),
@@ -176,6 +194,8 @@ impl TokenErrorCode {
         ("unsupported_grant_type", TokenErrorCode::UnsupportedGrantType),
         ("invalid_scope", TokenErrorCode::InvalidScope),
         ("invalid_target", TokenErrorCode::InvalidTarget),
+        ("use_dpop_nonce", TokenErrorCode::UseDpopNonce),
+        ("invalid_dpop_proof", TokenErrorCode::InvalidDpopProof),
         ("temporarily_unavailable", TokenErrorCode::TemporarilyUnavailable),
         ("server_error", TokenErrorCode::ServerError),
     ];
@@ -228,8 +248,14 @@ pub enum TokenError {
     #[error("`{at}` answered an `access_token` that cannot be sent in a header")]
     AccessTokenMalformed { at: SafeUrl },
     /// A `token_type` that is not spoken here.
-    #[error("`{at}` answered a token of type `{token_type}`, not Bearer")]
+    #[error("`{at}` answered a token of type `{token_type}`, neither Bearer nor DPoP")]
     TokenType { at: SafeUrl, token_type: Untrusted },
+    /// DPoP to a request without a proof: nobody has the key.
+    #[error("`{at}` answered a token of type DPoP to a request without a proof")]
+    BoundUnasked { at: SafeUrl },
+    /// Bearer to a request with a proof, where nothing else will do.
+    #[error("`{at}` answered a token of type Bearer, and `--dpop always` takes none that is not bound")]
+    Unbound { at: SafeUrl },
 }
 
 fn described(description: Option<&Untrusted>) -> String {
@@ -239,7 +265,7 @@ fn described(description: Option<&Untrusted>) -> String {
 impl TokenError {
     /// The same error without these secrets in the server's words.
     fn without(self, sent: &SentSecrets) -> Self {
-        use TokenError::{AccessTokenMalformed, NoAccessToken, NotJson, Refused, Status, TokenType, Unavailable};
+        use TokenError::{NotJson, Refused, Status, TokenType, Unavailable};
         match self {
             Refused { at, status, error, description } => {
                 let description = description.map(|words| words.without(sent));
@@ -249,7 +275,7 @@ impl TokenError {
             Status { at, status, excerpt } => Status { at, status, excerpt: excerpt.without(sent) },
             NotJson { at, status, excerpt } => NotJson { at, status, excerpt: excerpt.without(sent) },
             TokenType { at, token_type } => TokenType { at, token_type: token_type.without(sent) },
-            error @ (NoAccessToken { .. } | AccessTokenMalformed { .. }) => error,
+            error => error,
         }
     }
 
@@ -267,10 +293,13 @@ impl TokenError {
         matches!(self, TokenError::Refused { error: InvalidClient | UnauthorizedClient, .. })
     }
 
-    /// Whether the server has answered that it gives no token, in whatever words: trouble that passes is none.
+    /// Whether the server has answered that it gives no token, in whatever words: trouble that passes is none, nor is what
+    /// it has against a proof, which would stand against the next token request too.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
+        use TokenErrorCode::{InvalidDpopProof, UseDpopNonce};
         match self {
+            TokenError::Refused { error: UseDpopNonce | InvalidDpopProof, .. } => false,
             TokenError::Refused { .. } => true,
             TokenError::Status { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 425 | 429),
             _ => false,
@@ -292,6 +321,13 @@ impl TokenError {
     pub fn hint(&self) -> &'static str {
         match self {
             TokenError::Refused { error: TokenErrorCode::InvalidScope, .. } => "choose another scope with `--scope`",
+            TokenError::Refused { error: TokenErrorCode::InvalidDpopProof, .. } => {
+                "check the clock of this machine; `--dpop never` signs in without DPoP where the server allows it"
+            }
+            TokenError::Refused { error: TokenErrorCode::UseDpopNonce, .. } => {
+                "tell the server's operator: it takes no nonce that it gives itself"
+            }
+            TokenError::Unbound { .. } => "leave `--dpop` at `auto` to go on without DPoP where the server has none",
             TokenError::Refused { .. } => "run `mcp-bridge login URL` to sign in again",
             TokenError::Unavailable { .. } | TokenError::Status { .. } => {
                 "try again later; the sign-in that is stored was kept; if it stays, `mcp-bridge login URL --force`"

@@ -176,6 +176,7 @@ pub(crate) mod tests {
             no_browser: false,
             allow_http: false,
             allow_missing_pkce: false,
+            dpop: crate::settings::DpopChoice::Auto,
             network: NetworkSettings::default(),
             log: LogSettings { level: String::new(), file: None },
         };
@@ -197,6 +198,7 @@ pub(crate) mod tests {
             scope: scope.map(str::to_owned),
             grant: GrantType::default(),
             token_endpoint: "https://as.example/token".to_owned(),
+            dpop: None,
             extra: Extra::default(),
         }
     }

@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime};
 use super::Walk;
 use super::client_identity;
 use super::progress::Progress;
+use super::token_request::{self, Possession, TokenRequestError};
 use crate::credentials::record::{Record, Registration, Source, Tokens, unix_now};
 use crate::credentials::sign_in::Phase;
 use crate::http::Egress;
 use crate::oauth::client_authentication::{ClientAuthentication, TokenEndpointAuthMethod};
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::grant::refresh;
-use crate::oauth::token_response::{self, TokenError, TokenResponse};
+use crate::oauth::token_response::{TokenError, TokenResponse};
 use crate::problem::Problem;
 use crate::safe_url::SafeUrl;
 use crate::settings::GrantType;
@@ -39,28 +40,33 @@ impl Walk<'_> {
         let known = &self.job.settings.client;
         let proof = client_identity::authentication(registration, known, listed.unwrap_or_default())?;
         let Some(client) = proof else { return Ok(false) };
+        let mut possession = Possession::of(tokens, self.job.settings.dpop)?;
         let registration = registration.clone();
         let (scope, signed_in_at) = (tokens.scope.clone(), tokens.signed_in_at);
         progress.phase(Phase::Refreshing);
         let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
         let request = || refresh::request(&endpoint, &client, &refresh_token, resource.as_deref());
-        let response = match egress.fetch(request()).await {
+        let sent = refresh::sent(&client, &refresh_token);
+        let answered = match token_request::ask(egress, &endpoint, &mut possession, &sent, request).await {
             // The answer may have been lost, and the token be spent: a server with a grace period gives it again, and a
             // strict one has ended nothing that was not lost already.
-            Err(error) if !error.never_sent() => {
+            Err(TokenRequestError::Network(error)) if !error.never_sent() => {
                 tracing::warn!("{error}: asking once more");
-                egress.fetch(request()).await?
+                token_request::ask(egress, &endpoint, &mut possession, &sent, request).await
             }
-            answered => answered?,
+            answered => answered,
         };
-        let sent = refresh::sent(&client, &refresh_token);
-        let judged = token_response::judge(&endpoint, &sent, response.status(), response.body());
+        let judged = match answered {
+            Ok(tokens) => Ok(tokens),
+            Err(TokenRequestError::Token(error)) => Err(error),
+            Err(error) => return Err(error.into()),
+        };
         match judged {
             Ok(tokens) => {
                 let tokens = tokens.after_refresh(&refresh_token, scope.as_deref());
-                record.issuer_mut(&issuer).tokens =
-                    Some(tokens_of(tokens, asked, &endpoint, resource, Some(signed_in_at)));
+                let tokens = tokens_of(tokens, asked, &endpoint, resource, Some(signed_in_at));
+                record.issuer_mut(&issuer).tokens = Some(possession.bind(tokens));
                 *record = self.room.write_reserved(self.lock, room, record.clone()).await?;
                 tracing::info!("refreshed the token for `{}`", SafeUrl::new(self.upstream()));
                 Ok(true)
@@ -105,7 +111,8 @@ pub(super) fn client_of(registration: &Registration) -> ClientAuthentication {
     ClientAuthentication::new(registration.client_id.clone(), registration.client_secret.clone(), method)
 }
 
-/// A token response as it goes to the disk. A refreshed one says when the person had signed in.
+/// A token response as it goes to the disk. A refreshed one says when the person had signed in. What they are bound to is
+/// added by [`Possession::bind`].
 pub(super) fn tokens_of(
     response: TokenResponse,
     asked: SystemTime,
@@ -118,7 +125,7 @@ pub(super) fn tokens_of(
         expires_at: response.expires_at(asked).map(seconds),
         access_token: response.access_token,
         resource,
-        token_type: "Bearer".to_owned(),
+        token_type: response.token_type.as_str().to_owned(),
         obtained_at: seconds(asked),
         signed_in_at: signed_in_at.unwrap_or_else(|| seconds(asked)),
         refreshed: signed_in_at.is_some(),
@@ -126,6 +133,7 @@ pub(super) fn tokens_of(
         scope: response.scope,
         grant: GrantType::default(),
         token_endpoint: endpoint.as_str().to_owned(),
+        dpop: None,
         extra: crate::credentials::record::Extra::default(),
     }
 }

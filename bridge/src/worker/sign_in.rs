@@ -13,6 +13,7 @@ use super::discovery::Discovered;
 use super::job::Challenged;
 use super::progress::Progress;
 use super::refresh::tokens_of;
+use super::token_request::{self, Possession, TokenRequestError};
 use super::{Audience, Walk, browser};
 use crate::credentials::record::{Discovery, Extra, Record, Source, unix_now};
 use crate::credentials::sign_in::Phase;
@@ -25,7 +26,6 @@ use crate::oauth::grant::authorization_code::{self, AuthorizationCodeGrant};
 use crate::oauth::pkce::Pkce;
 use crate::oauth::scope::{self, Scope};
 use crate::oauth::state::State;
-use crate::oauth::token_response;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
 use crate::untrusted::Untrusted;
@@ -190,23 +190,26 @@ impl Walk<'_> {
             verifier: &attempt.pkce.verifier,
             resource: Some(&attempt.discovered.resource),
         };
-        let request = authorization_code::request(&server.token_endpoint, &attempt.client.authentication, &grant);
+        let (endpoint, client) = (&server.token_endpoint, &attempt.client.authentication);
+        let request = || authorization_code::request(endpoint, client, &grant);
         let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
-        let answer = stage.egress.fetch(request).await?;
-        let sent = grant.sent(&attempt.client.authentication);
-        match token_response::judge(&server.token_endpoint, &sent, answer.status(), answer.body()) {
+        let mut possession = Possession::none();
+        match token_request::ask(stage.egress, endpoint, &mut possession, &grant.sent(client), request).await {
             Ok(mut tokens) => {
                 tokens.scope = tokens.scope.or_else(|| attempt.scope.clone());
                 stage.record.issuer = Some(server.issuer.clone());
                 let resource = Some(attempt.discovered.resource.clone());
-                let tokens = tokens_of(tokens, asked, &server.token_endpoint, resource, None);
+                let tokens = possession.bind(tokens_of(tokens, asked, endpoint, resource, None));
                 let client = attempt.client.registration.clone();
                 stage.record.issuer_mut(&server.issuer).signed_in(client, tokens);
                 *stage.record = self.room.write_reserved(self.lock, room, stage.record.clone()).await?;
                 Ok(())
             }
-            Err(error) => self.refused(stage, attempt, error.forgets_registration(), error.into()),
+            Err(TokenRequestError::Token(error)) => {
+                self.refused(stage, attempt, error.forgets_registration(), error.into())
+            }
+            Err(error) => Err(error.into()),
         }
     }
 

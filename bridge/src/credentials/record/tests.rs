@@ -19,6 +19,7 @@ pub(in crate::credentials) fn tokens(obtained_at: u64, expires_at: Option<u64>) 
         scope: None,
         grant: crate::settings::GrantType::default(),
         token_endpoint: "https://as.example/token".to_owned(),
+        dpop: None,
         extra: Extra::default(),
     }
 }

@@ -45,12 +45,36 @@ pub struct Tokens {
     pub grant: GrantType,
     /// The endpoint that issued them; they are refreshed nowhere else.
     pub token_endpoint: String,
+    /// The key that they are bound to, where DPoP was asked for (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<DpopBinding>,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// The key that tokens are bound to (RFC 9449), and what the authorization server wants in its next proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DpopBinding {
+    /// The private key: PKCS#8 in base64url.
+    #[serde(serialize_with = "to_disk")]
+    pub private_key: Secret,
+    /// The latest nonce of the authorization server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
 impl Tokens {
+    /// Whether the access token is of use with a proof only (RFC 9449 §7.1). A server that answered Bearer to one bound
+    /// nothing, though the key is kept for the refresh token.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.dpop.is_some() && self.token_type.eq_ignore_ascii_case("dpop")
+    }
+
     /// Tells this access token from others without showing it.
     #[must_use]
     pub fn access_fingerprint(&self) -> String {

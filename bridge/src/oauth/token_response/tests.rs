@@ -86,11 +86,14 @@ mod rfc6749_5_1 {
     }
 
     #[test]
-    fn token_type_is_bearer_in_any_case_or_absent() {
+    fn token_type_is_bearer_or_dpop_in_any_case_or_absent() {
         for value in [json!("bearer"), json!("BEARER"), json!(""), Value::Null] {
-            assert!(with("token_type", &value).is_ok(), "{value}");
+            assert_eq!(with("token_type", &value).unwrap().token_type, TokenType::Bearer, "{value}");
         }
-        for value in [json!("mac"), json!("DPoP"), json!("N_A")] {
+        for value in [json!("DPoP"), json!("dpop")] {
+            assert_eq!(with("token_type", &value).unwrap().token_type, TokenType::Dpop, "{value}");
+        }
+        for value in [json!("mac"), json!("N_A")] {
             assert!(matches!(with("token_type", &value), Err(TokenError::TokenType { .. })), "{value}");
         }
     }

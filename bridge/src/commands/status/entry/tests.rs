@@ -27,6 +27,7 @@ fn record(expires_at: Option<u64>, refresh_token: Option<&str>) -> Record {
         scope: Some("mcp:tools\u{1b} offline_access".to_owned()),
         grant: crate::settings::GrantType::default(),
         token_endpoint: "https://as.example/token".to_owned(),
+        dpop: None,
         extra: Extra::default(),
     });
     stored.registration = Some(Registration {
