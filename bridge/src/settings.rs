@@ -1,5 +1,6 @@
 //! What a person can set, checked once and typed. It comes from `cli`; every room may read it, none may change it.
 
+mod authorization;
 mod grant;
 mod network;
 mod transport;
@@ -11,6 +12,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+pub use self::authorization::{
+    AuthorizationSettings, DEFAULT_CALLBACK_PATH, RedirectHost, RedirectSettings, ResourceChoice, check_callback_path,
+    check_parameter, check_resource,
+};
 pub use self::grant::GrantType;
 pub use self::network::{NetworkSettings, ProxyChoice, ProxyUrl};
 pub use self::transport::{EraChoice, Transport, TransportSettings};
@@ -72,6 +77,9 @@ pub struct SignInSettings {
     /// How a token is got; none: what fits the settings and the server (A18).
     #[serde(default)]
     pub grant: Option<GrantType>,
+    /// What of the authorization request the person sets.
+    #[serde(default)]
+    pub authorization: AuthorizationSettings,
     /// A fixed port for the loopback redirect (RFC 8252 §7.3), instead of one that the system picks.
     pub callback_port: Option<u16>,
     /// How long a person may take, from the opening of the tab.
@@ -187,6 +195,23 @@ pub struct StatusSettings {
     pub state_dir: PathBuf,
     /// Where logs go.
     pub log: LogSettings,
+}
+
+/// What `mcp-bridge client-metadata` needs to know.
+#[derive(Clone, Debug)]
+pub struct ClientMetadataSettings {
+    /// Where the document will be, which is the `client_id` (A20).
+    pub url: String,
+    /// The name that a consent page shows.
+    pub client_name: String,
+    /// Where the browser comes back to.
+    pub redirect: RedirectSettings,
+    /// The port of that, if it is fixed.
+    pub callback_port: Option<u16>,
+    /// The grant that is chosen.
+    pub grant: Option<GrantType>,
+    /// The scope to ask for, if one is chosen.
+    pub scope: Option<String>,
 }
 
 /// Where logs go and how many.

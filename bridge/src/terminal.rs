@@ -4,6 +4,8 @@
 //! stderr: read next [`outlet`].
 
 mod outlet;
+mod pasted;
+mod qr;
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
@@ -15,6 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::outlet::Outlet;
+pub use self::pasted::lines;
 use crate::problem::{Code, Problem};
 use crate::settings::LogSettings;
 
@@ -35,6 +38,15 @@ pub fn say(text: &str) {
 pub fn flush() {
     if let Some(Some(outlet)) = STDERR.get() {
         outlet.flush(LAST_WORDS);
+    }
+}
+
+/// Shows a URL as a QR code, where stderr is a terminal that a phone can look at.
+pub fn say_qr(url: &str) {
+    if io::stderr().is_terminal()
+        && let Some(code) = qr::text(url)
+    {
+        say(&code);
     }
 }
 

@@ -6,9 +6,11 @@ pub mod browser;
 pub mod callback;
 pub mod client_identity;
 mod client_secret;
+mod device;
 pub mod discovery;
 mod grant;
 pub mod job;
+mod paste;
 pub mod process;
 mod progress;
 mod refresh;
@@ -18,6 +20,7 @@ pub mod token_request;
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use url::Url;
 
 use self::job::Job;
@@ -31,6 +34,7 @@ use crate::oauth::endpoint::UrlRule;
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::secret::Secret;
 use crate::settings::GrantType;
 use crate::untrusted::Untrusted;
 
@@ -52,8 +56,32 @@ pub enum Obtained {
 
 /// Who is told of the URL besides the store: a terminal, or nobody.
 pub trait Audience: Sync {
-    /// A person is asked to sign in at this URL; a browser was opened with it, or not.
-    fn sign_in_open(&self, upstream: &SafeUrl, issuer: &Untrusted, url: &str, in_browser: bool);
+    /// A person is asked to sign in.
+    fn sign_in_open(&self, prompt: &Prompt<'_>);
+
+    /// What the person pastes from now on, a line each, where a person can: the URL that their browser ended at. Each that is
+    /// of no use is followed by [`Audience::not_pasted`].
+    fn pasted(&self) -> Option<mpsc::Receiver<Secret>> {
+        None
+    }
+
+    /// Why what was pasted does not end the wait, or what is to be said of it.
+    fn not_pasted(&self, _why: &str) {}
+}
+
+/// Where a person is asked to sign in.
+#[derive(Clone, Copy, Debug)]
+pub struct Prompt<'a> {
+    /// To what.
+    pub upstream: &'a SafeUrl,
+    /// Through whom.
+    pub issuer: &'a Untrusted,
+    /// Where; it may be shown to the person, and only to the person.
+    pub url: &'a str,
+    /// The code to enter there, where that is the way (RFC 8628 §3.3).
+    pub user_code: Option<&'a Untrusted>,
+    /// A browser was opened with the URL.
+    pub in_browser: bool,
 }
 
 /// Nobody: the bridges watch the store.
@@ -61,7 +89,7 @@ pub trait Audience: Sync {
 pub struct NoAudience;
 
 impl Audience for NoAudience {
-    fn sign_in_open(&self, _: &SafeUrl, _: &Untrusted, _: &str, _: bool) {}
+    fn sign_in_open(&self, _: &Prompt<'_>) {}
 }
 
 /// Does a job for the bridges that wait; how it ended stands in the store, where the store can be written.
@@ -137,6 +165,7 @@ impl Walk<'_> {
                 let prepared = self.prepare(&mut stage, challenge).await?;
                 match self.grant(&prepared.discovered.server) {
                     GrantType::AuthorizationCode => self.sign_in(&mut stage, prepared).await?,
+                    GrantType::DeviceCode => self.sign_in_by_device_code(&mut stage, prepared).await?,
                     other => return Err(grant::not_built(other)),
                 }
                 Ok(Obtained::SignedIn)

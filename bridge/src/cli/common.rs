@@ -50,6 +50,7 @@ impl CommonArgs {
             scope: self.sign_in.scope()?,
             timeout: self.sign_in.timeout(),
             dpop: self.sign_in.dpop(),
+            authorization: self.sign_in.authorization()?,
             client_name: self.sign_in.client_name,
             client: self.client.known()?,
             grant: self.grant.grant(),

@@ -24,7 +24,11 @@ use crate::untrusted::Untrusted;
 const PREFIX: &str = "MCP_BRIDGE_";
 
 /// Flags of which one stands instead of the other: set by a higher layer, it silences the other of a lower one.
-const INSTEAD: [[&str; 2]; 2] = [["client-secret-env", "client-secret-file"], ["no-proxy", "proxy"]];
+const INSTEAD: [[&str; 2]; 3] =
+    [["client-secret-env", "client-secret-file"], ["no-proxy", "proxy"], ["no-resource", "resource"]];
+
+/// Flags whose values have names, by their ids and keys: a higher layer replaces those of the same name alone.
+const LISTS: [(&str, &str); 2] = [("headers", "header"), ("authorize_param", "authorize-param")];
 
 /// Where the layers come from.
 #[derive(Debug, Args)]
@@ -230,8 +234,9 @@ impl Layers {
             }
         }
         if let (Kind::List, Some(lower)) = (kind, self.values.get(key)) {
-            // A header replaces those of the same name alone.
-            let kept = lower.words.iter().filter(|word| !value.words.iter().any(|higher| is_same_header(higher, word)));
+            // A header, or a parameter, replaces those of the same name alone.
+            let is_kept = |word: &&Secret| !value.words.iter().any(|higher| has_same_name(key, higher, word));
+            let kept = lower.words.iter().filter(is_kept);
             let kept: Vec<Secret> = kept.cloned().collect();
             value.words.extend(kept);
         }
@@ -252,10 +257,10 @@ impl Layers {
             if typed.value_source(id.as_str()) != Some(ValueSource::CommandLine) {
                 continue;
             }
-            if id == "headers" {
-                let typed: Vec<Secret> = kinds::raw(typed, "headers");
-                if let Some(value) = self.values.get_mut("header") {
-                    value.words.retain(|word| !typed.iter().any(|higher| is_same_header(higher, word)));
+            if let Some((id, key)) = LISTS.into_iter().find(|(list, _)| *list == id.as_str()) {
+                let typed: Vec<Secret> = kinds::raw(typed, id);
+                if let Some(value) = self.values.get_mut(key) {
+                    value.words.retain(|word| !typed.iter().any(|higher| has_same_name(key, higher, word)));
                 }
                 continue;
             }
@@ -276,8 +281,10 @@ fn instead_of(key: &str) -> impl Iterator<Item = &'static str> {
     INSTEAD.into_iter().filter(move |group| group.contains(&key)).flatten().filter(move |other| *other != key)
 }
 
-fn is_same_header(a: &Secret, b: &Secret) -> bool {
-    let name = |header: &Secret| header.expose().split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+/// Whether two words of a list are of the same name: `Name: value` of a header, `name=value` of a parameter.
+fn has_same_name(key: &str, a: &Secret, b: &Secret) -> bool {
+    let end = if key == "header" { ':' } else { '=' };
+    let name = |word: &Secret| word.expose().split(end).next().unwrap_or_default().trim().to_ascii_lowercase();
     name(a) == name(b)
 }
 

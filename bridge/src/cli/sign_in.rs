@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::oauth::scope::Scope;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::settings::DpopChoice;
+use crate::settings::{
+    AuthorizationSettings, DEFAULT_CALLBACK_PATH, RedirectHost, RedirectSettings, ResourceChoice, check_callback_path,
+    check_parameter, check_resource,
+};
+use crate::untrusted::Untrusted;
 
 /// How to sign in.
 #[derive(Debug, Args)]
@@ -20,6 +25,22 @@ pub(super) struct SignInArgs {
     /// A fixed port for the redirect back from the browser
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Sign-in")]
     pub(super) callback_port: Option<u16>,
+    /// The spelling of this machine in the redirect URI, 127.0.0.1 or localhost [default: 127.0.0.1, and localhost for a
+    /// server that refuses it]
+    #[arg(long, value_name = "HOST", hide_possible_values = true, help_heading = "Sign-in")]
+    redirect_host: Option<RedirectHostArg>,
+    /// The path of the redirect URI
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_CALLBACK_PATH, help_heading = "Sign-in")]
+    callback_path: String,
+    /// The resource to ask a token for, instead of the one that the server publishes (RFC 8707)
+    #[arg(long, value_name = "URI", conflicts_with = "no_resource", help_heading = "Sign-in")]
+    resource: Option<String>,
+    /// Name no resource to the authorization server, for one that refuses the parameter
+    #[arg(long, help_heading = "Sign-in")]
+    no_resource: bool,
+    /// A further parameter of the authorization request, as prompt=consent; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Sign-in")]
+    authorize_param: Vec<String>,
     /// How long a sign-in may take, from the opening of the tab
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u32).range(1..=86400), help_heading = "Sign-in")]
     sign_in_timeout: u32,
@@ -42,7 +63,45 @@ enum DpopArg {
     Never,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RedirectHostArg {
+    #[value(name = "127.0.0.1")]
+    Address,
+    #[value(name = "localhost")]
+    Name,
+}
+
 impl SignInArgs {
+    /// # Errors
+    /// A resource, a path or a parameter that does not hold, or a parameter that comes twice (RFC 6749 §3.1).
+    pub(super) fn authorization(&self) -> Result<AuthorizationSettings, Problem> {
+        let resource = match &self.resource {
+            _ if self.no_resource => ResourceChoice::Omitted,
+            Some(resource) => ResourceChoice::Given(check_resource(resource)?),
+            None => ResourceChoice::Published,
+        };
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for text in &self.authorize_param {
+            let (name, value) = check_parameter(text)?;
+            if parameters.iter().any(|(known, _)| *known == name) {
+                let what = format!("the parameter `{}` is given twice", Untrusted::new(name));
+                return Err(Problem::new(Code::InvalidSetting, what, "give each `--authorize-param` once"));
+            }
+            parameters.push((name, value));
+        }
+        Ok(AuthorizationSettings { resource, parameters, redirect: self.redirect()? })
+    }
+
+    /// # Errors
+    /// A path that does not hold.
+    pub(super) fn redirect(&self) -> Result<RedirectSettings, Problem> {
+        let host = self.redirect_host.map(|host| match host {
+            RedirectHostArg::Address => RedirectHost::Address,
+            RedirectHostArg::Name => RedirectHost::Name,
+        });
+        Ok(RedirectSettings { host, path: check_callback_path(&self.callback_path)? })
+    }
+
     /// # Errors
     /// A scope that RFC 6749 §3.3 does not allow.
     pub(super) fn scope(&self) -> Result<Option<String>, Problem> {

@@ -73,18 +73,26 @@ async fn show_sign_ins(
     while states.changed().await.is_ok() {
         let state = states.borrow_and_update().clone();
         match &state {
-            SignInState::Open { url, in_browser: false } => {
+            SignInState::Open { url, user_code: Some(code), in_browser: false } => {
+                terminal::say(&format!(
+                    "mcp-bridge: to sign in to `{upstream}`, open this URL in a browser on any device and enter the code \
+                     {code}:\n{url}"
+                ));
+                terminal::say_qr(url);
+            }
+            SignInState::Open { url, user_code: None, in_browser: false } => {
                 terminal::say(&format!(
                     "mcp-bridge: to sign in to `{upstream}`, open this URL in your browser:\n{url}"
                 ));
             }
-            SignInState::Open { in_browser: true, .. } => {
-                tracing::info!("a browser was opened to sign in to `{upstream}`");
+            SignInState::Open { user_code, in_browser: true, .. } => {
+                let code = user_code.as_ref().map(|code| format!("; the code is {code}")).unwrap_or_default();
+                tracing::info!("a browser was opened to sign in to `{upstream}`{code}");
             }
             SignInState::None => {}
         }
         open.send_replace(match state {
-            SignInState::Open { url, in_browser } => Some(OpenSignIn { url, in_browser }),
+            SignInState::Open { url, user_code, in_browser } => Some(OpenSignIn { url, user_code, in_browser }),
             SignInState::None => None,
         });
     }

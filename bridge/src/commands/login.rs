@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
+use tokio::sync::mpsc;
 
 use super::failed;
 use crate::credentials::record::Record;
@@ -13,11 +14,11 @@ use crate::http::Network;
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::terminal;
-use crate::untrusted::Untrusted;
 use crate::worker::job::Job;
-use crate::worker::{self, Audience, Obtained, discovery};
+use crate::worker::{self, Audience, Obtained, Prompt, discovery};
 
 /// How often to look whether another process has finished its sign-in: it tells nobody.
 const LOOK: Duration = Duration::from_millis(200);
@@ -94,11 +95,13 @@ async fn is_taken(room: &Room, job: &Job, network: &Network, mut headers: Header
 async fn wait_for_other(room: &Room, upstream: &SafeUrl) -> Result<(), Problem> {
     let mut told = None;
     while !room.is_free()? {
-        if let Some(url) = room.sign_in().and_then(|sign_in| sign_in.authorization_url)
+        let open = room.sign_in().and_then(|sign_in| Some((sign_in.authorization_url?, sign_in.user_code)));
+        if let Some((url, user_code)) = open
             && told.as_ref() != Some(&url)
         {
+            let code = user_code.map(|code| format!("\nthe code is {code}")).unwrap_or_default();
             terminal::say(&format!(
-                "a sign-in to `{upstream}` is already open:\n{url}\nwaiting for it (Ctrl-C to stop)"
+                "a sign-in to `{upstream}` is already open:\n{url}{code}\nwaiting for it (Ctrl-C to stop)"
             ));
             told = Some(url);
         }
@@ -111,8 +114,32 @@ async fn wait_for_other(room: &Room, upstream: &SafeUrl) -> Result<(), Problem> 
 struct Terminal;
 
 impl Audience for Terminal {
-    fn sign_in_open(&self, upstream: &SafeUrl, issuer: &Untrusted, url: &str, in_browser: bool) {
-        let how = if in_browser { "in the browser that was opened, or at this URL" } else { "at this URL" };
-        terminal::say(&format!("sign in to `{upstream}` through `{issuer}` {how}:\n{url}\nwaiting (Ctrl-C to stop)"));
+    fn sign_in_open(&self, prompt: &Prompt<'_>) {
+        let Prompt { upstream, issuer, url, user_code, in_browser } = prompt;
+        let how = match (in_browser, user_code) {
+            (true, _) => "in the browser that was opened, or at this URL",
+            (false, Some(_)) => "in a browser on any device, at this URL",
+            (false, None) => "at this URL",
+        };
+        terminal::say(&format!("sign in to `{upstream}` through `{issuer}` {how}:\n{url}"));
+        match (user_code, in_browser) {
+            (Some(code), _) => {
+                terminal::say_qr(url);
+                terminal::say(&format!("the code is {code}; go on only where the page shows the same"));
+            }
+            (None, false) => terminal::say(
+                "if that browser runs on another machine, paste here the URL that it ends at, although no page shows there",
+            ),
+            (None, true) => {}
+        }
+        terminal::say("waiting (Ctrl-C to stop)");
+    }
+
+    fn pasted(&self) -> Option<mpsc::Receiver<Secret>> {
+        Some(terminal::lines())
+    }
+
+    fn not_pasted(&self, why: &str) {
+        terminal::say(why);
     }
 }

@@ -28,6 +28,9 @@ pub struct SignIn {
     /// The URL that the browser was sent to; holds `state`, so it is shown to the person and to nobody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_url: Option<String>,
+    /// The code that the person enters there (RFC 8628 §3.3), where that is the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_code: Option<String>,
     /// A browser was opened with the URL.
     #[serde(default)]
     pub in_browser: bool,
@@ -89,6 +92,7 @@ impl SignIn {
             started_at: now,
             expires_at,
             authorization_url: None,
+            user_code: None,
             in_browser: false,
             state,
             aim: Aim::default(),

@@ -33,13 +33,18 @@ pub struct AuthorizationRequest {
     pub resource: Option<String>,
     /// `scope`.
     pub scope: Option<String>,
+    /// What the person adds, in order; what this request sets itself goes before it.
+    pub more: Vec<(String, String)>,
 }
 
 impl AuthorizationRequest {
     /// The URL to open. The endpoint's own query is kept (RFC 6749 §3.1), but for names that this request sets: a
     /// parameter must not come twice. Refused if it is no URL for a browser (A12).
     pub fn url(&self, rule: &UrlRule) -> Result<Url, EndpointError> {
-        let ours = self.parameters();
+        let mut ours = self.parameters();
+        let more = self.more.iter().filter(|(name, _)| !ours.iter().any(|(known, _)| known == name));
+        let more: Vec<_> = more.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        ours.extend(more);
         let is_ours = |name: &str| ours.iter().any(|(known, _)| *known == name);
         let mut url = self.endpoint.url().clone();
         if url.query_pairs().any(|(name, _)| is_ours(&name)) {
@@ -51,7 +56,7 @@ impl AuthorizationRequest {
         Ok(url)
     }
 
-    fn parameters(&self) -> Vec<(&'static str, &str)> {
+    fn parameters(&self) -> Vec<(&str, &str)> {
         let mut pairs = vec![
             ("response_type", "code"),
             ("client_id", &self.client_id),

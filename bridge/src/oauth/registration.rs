@@ -14,14 +14,18 @@ use crate::safe_url::SafeUrl;
 use crate::secret::Secret;
 use crate::untrusted::Untrusted;
 
-/// What a client asks to be registered as (RFC 7591 §2; A6). `grant_types` is always authorization_code and
-/// refresh_token, `response_types` code, `application_type` native.
+/// The grant type of a client that a person signs in to by a browser (RFC 6749 §4.1).
+pub const AUTHORIZATION_CODE: &str = "authorization_code";
+
+/// What a client asks to be registered as (RFC 7591 §2; A6). `application_type` is always native.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientMetadata {
     /// `client_name`, which the consent page shows.
     pub client_name: String,
-    /// `redirect_uris`.
+    /// `redirect_uris`; none for a grant that redirects nobody.
     pub redirect_uris: Vec<String>,
+    /// `grant_types`, beside refresh_token. Code alone has a response type (RFC 7591 §2.1).
+    pub grant_type: &'static str,
     /// `token_endpoint_auth_method`.
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
     /// `scope`, where known.
@@ -36,14 +40,16 @@ impl ClientMetadata {
     fn to_json(&self) -> Value {
         let mut object = json!({
             "client_name": self.client_name,
-            "redirect_uris": self.redirect_uris,
-            "grant_types": ["authorization_code", "refresh_token"],
-            "response_types": ["code"],
+            "grant_types": [self.grant_type, "refresh_token"],
+            "response_types": if self.grant_type == AUTHORIZATION_CODE { vec!["code"] } else { Vec::new() },
             "token_endpoint_auth_method": self.token_endpoint_auth_method.as_str(),
             "application_type": "native",
             "software_id": self.software_id,
             "software_version": self.software_version,
         });
+        if !self.redirect_uris.is_empty() {
+            object["redirect_uris"] = json!(self.redirect_uris);
+        }
         if let Some(scope) = &self.scope {
             object["scope"] = json!(scope);
         }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::backlog::Backlog;
+use super::notices::OpenSignIn;
 use super::patience::Limits;
 use super::placeholder::{self, InitializeParams, REVISIONS, Standing};
 use super::recall::{self, Initialized, Memory, Recalled};
@@ -100,8 +101,10 @@ impl Desk {
     }
 
     /// A person is asked to sign in, or no longer is.
-    pub(super) fn sign_in_at(&self, url: Option<String>) {
-        self.lock().standing.sign_in = url;
+    pub(super) fn sign_in_at(&self, open: Option<&OpenSignIn>) {
+        let mut facts = self.lock();
+        facts.standing.sign_in = open.map(|open| open.url.clone());
+        facts.standing.user_code = open.and_then(|open| open.user_code.clone());
     }
 
     /// Something went wrong on the way to the server.

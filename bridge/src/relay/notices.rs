@@ -28,6 +28,8 @@ const OWN_ID: &str = "mcp-bridge-";
 pub struct OpenSignIn {
     /// Where the person signs in.
     pub url: String,
+    /// The code to enter there, if there is one.
+    pub user_code: Option<String>,
     /// A browser was opened with it.
     pub in_browser: bool,
 }
@@ -52,7 +54,7 @@ impl OwnRequests {
 pub(super) async fn tell(shared: Arc<Shared>, mut sign_ins: watch::Receiver<Option<OpenSignIn>>) {
     loop {
         let open = sign_ins.borrow_and_update().clone();
-        shared.desk.sign_in_at(open.as_ref().map(|open| open.url.clone()));
+        shared.desk.sign_in_at(open.as_ref());
         let ended = match open {
             None => sign_ins.changed().await.is_err(),
             Some(open) => shared.tell_of(&open, &mut sign_ins).await,

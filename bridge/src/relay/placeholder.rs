@@ -21,6 +21,8 @@ pub struct Standing {
     pub upstream: String,
     /// The URL where a person is asked to sign in.
     pub sign_in: Option<String>,
+    /// The code that they enter there, if there is one.
+    pub user_code: Option<String>,
     /// What went wrong last, with its hint.
     pub trouble: Option<String>,
 }
@@ -29,9 +31,16 @@ impl Standing {
     /// The sentence that everybody is told.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let Standing { upstream, sign_in, trouble } = self;
+        let Standing { upstream, sign_in, user_code, trouble } = self;
         match (sign_in, trouble) {
-            (Some(url), _) => format!("{upstream} waits for a sign-in. Open this URL in a browser and sign in: {url}"),
+            (Some(url), _) => match user_code {
+                Some(code) => format!(
+                    "{upstream} waits for a sign-in. Open this URL in a browser on any device and enter the code {code}: {url}"
+                ),
+                None => {
+                    format!("{upstream} waits for a sign-in. Open this URL in a browser and sign in: {url}")
+                }
+            },
             (None, Some(trouble)) => format!("{upstream} is not there: {trouble}"),
             (None, None) => format!("{upstream} has not answered yet"),
         }
@@ -180,6 +189,7 @@ mod tests {
         Standing {
             upstream: "`https://mcp.example.com/mcp`".into(),
             sign_in: Some("https://as.example/a?b".into()),
+            user_code: None,
             trouble: None,
         }
     }
@@ -191,6 +201,13 @@ mod tests {
         assert_eq!(result["capabilities"]["tools"]["listChanged"], true);
         assert!(result["instructions"].as_str().unwrap().contains("https://as.example/a?b"));
         assert_eq!(initialize("2099-01-01", None, &standing())["protocolVersion"], "2025-11-25");
+    }
+
+    #[test]
+    fn rfc8628_3_3_a_code_is_told_beside_its_url() {
+        let standing = Standing { user_code: Some("WDJB-MJHT".into()), ..standing() };
+        let sentence = standing.sentence();
+        assert!(sentence.contains("WDJB-MJHT") && sentence.contains("https://as.example/a?b"), "{sentence}");
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum SignInState {
     Open {
         /// Where to; it may be shown to the person, and only to the person.
         url: String,
+        /// The code to enter there, where that is the way (RFC 8628 §3.3).
+        user_code: Option<String>,
         /// A browser was opened with it.
         in_browser: bool,
     },
@@ -119,7 +121,11 @@ fn is_at_work(ours: Option<&process::Started>, room: &Room) -> Result<bool, Prob
 /// Shows where a person signs in, while a worker is there to receive them.
 fn show(sign_in: &SignIn, states: &watch::Sender<SignInState>) {
     if let Some(url) = &sign_in.authorization_url {
-        let open = SignInState::Open { url: url.clone(), in_browser: sign_in.in_browser };
+        let open = SignInState::Open {
+            url: url.clone(),
+            user_code: sign_in.user_code.clone(),
+            in_browser: sign_in.in_browser,
+        };
         states.send_if_modified(|state| {
             let changed = *state != open;
             state.clone_from(&open);

@@ -23,10 +23,9 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::problem::{Code, Problem};
+use crate::settings::{RedirectHost, RedirectSettings};
 use page::PageKind;
 
-/// The one path that is served.
-const PATH: &str = "/callback";
 /// How long a connection may take to send its request: a browser may connect ahead and send nothing.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// How long the listener outlives the verdict, so that the last page reaches the browser.
@@ -42,6 +41,7 @@ pub struct Callback {
     /// 127.0.0.1, and ::1 once the name `localhost` is served.
     listeners: Vec<TcpListener>,
     port: u16,
+    redirect: RedirectSettings,
 }
 
 impl Callback {
@@ -50,7 +50,25 @@ impl Callback {
     pub async fn bind(port: Option<u16>) -> Result<Self, CallbackError> {
         let listener = listen(Ipv4Addr::LOCALHOST.into(), port.unwrap_or(0)).await?;
         let port = listener.local_addr().map_err(|source| CallbackError::Bind { port: 0, source })?.port();
-        Ok(Callback { listeners: vec![listener], port })
+        Ok(Callback { listeners: vec![listener], port, redirect: RedirectSettings::default() })
+    }
+
+    /// The same at the path that the person wants.
+    #[must_use]
+    pub fn at(mut self, redirect: &RedirectSettings) -> Self {
+        self.redirect = redirect.clone();
+        self
+    }
+
+    /// Serves this spelling and gives the redirect URI.
+    ///
+    /// # Errors
+    /// Of the name: its port is another program's under IPv6.
+    pub async fn serve(&mut self, host: RedirectHost) -> Result<String, CallbackError> {
+        match host {
+            RedirectHost::Address => Ok(self.redirect_uri()),
+            RedirectHost::Name => self.serve_localhost().await,
+        }
     }
 
     /// Also serves the name `localhost`, for a server that refuses the address in digits. Both families are bound, as
@@ -61,13 +79,13 @@ impl Callback {
             Err(CallbackError::Bind { .. }) => {}
             Err(taken) => return Err(taken),
         }
-        Ok(format!("http://localhost:{}{PATH}", self.port))
+        Ok(self.redirect.uri(RedirectHost::Name, Some(self.port)))
     }
 
     /// The redirect URI: the address in digits, as `localhost` may lead to another listener (RFC 8252 §8.3).
     #[must_use]
     pub fn redirect_uri(&self) -> String {
-        format!("http://127.0.0.1:{}{PATH}", self.port)
+        self.redirect.uri(RedirectHost::Address, Some(self.port))
     }
 
     /// Waits for the response of this sign-in. `judge` gets each query, still encoded: None turns it away with a constant
@@ -79,7 +97,11 @@ impl Callback {
         J: FnMut(&str) -> Option<T> + Send + 'static,
     {
         let (settle, settled) = oneshot::channel();
-        let door = Arc::new(Door { port: self.port, waiting: Mutex::new(Some((Box::new(judge), settle))) });
+        let door = Arc::new(Door {
+            port: self.port,
+            path: self.redirect.path,
+            waiting: Mutex::new(Some((Box::new(judge), settle))),
+        });
         let accepting = self.listeners.into_iter().map(|listener| tokio::spawn(accept(listener, Arc::clone(&door))));
         let listening = Listening(accepting.collect());
         let (value, page, closed) = settled.await.map_err(|_| CallbackError::Closed)?;
@@ -131,6 +153,8 @@ type Waiting<T> = (Box<dyn FnMut(&str) -> Option<T> + Send>, oneshot::Sender<Set
 /// What the connections share.
 struct Door<T> {
     port: u16,
+    /// The one path that is served.
+    path: String,
     /// None once a response has settled the sign-in: it is handed over once.
     waiting: Mutex<Option<Waiting<T>>>,
 }
@@ -175,7 +199,7 @@ impl<T> Door<T> {
         if request.headers().contains_key(ORIGIN) {
             return Some(page::forbidden());
         }
-        if request.uri().path() != PATH {
+        if request.uri().path() != self.path {
             return Some(page::not_found());
         }
         (request.method() != Method::GET).then(page::wrong_method)

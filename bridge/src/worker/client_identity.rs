@@ -67,11 +67,46 @@ impl Walk<'_> {
         discovered: &Discovered,
         scope: Option<&str>,
     ) -> Result<Client, Problem> {
-        let server = &discovered.server;
+        let Some((registration, authentication)) = self.known(record, &discovered.server)? else {
+            return self.registered(egress, record, discovered, scope).await;
+        };
+        let mut callback = self.callback(self.job.settings.callback_port).await?;
+        let redirect_uri = callback.serve(self.redirect_host()).await?;
+        let identity = ClientIdentity { registration, authentication, redirect_uri };
+        tracing::info!("signing in as the client `{}`", Untrusted::new(identity.registration.client_id.as_str()));
+        // Not the client: until the server has issued tokens to it, the stored tokens are another's.
+        self.save(record)?;
+        Ok(Client { identity, callback, reused: false })
+    }
+
+    /// The same for a grant that redirects nobody: the client, and whether it was registered for an earlier sign-in.
+    pub(super) async fn client_without_redirect(
+        &self,
+        egress: &Egress,
+        record: &mut Record,
+        discovered: &Discovered,
+        scope: Option<&str>,
+    ) -> Result<(ClientIdentity, bool), Problem> {
+        let redirect_uri = String::new();
+        if let Some((registration, authentication)) = self.known(record, &discovered.server)? {
+            tracing::info!("signing in as the client `{}`", Untrusted::new(registration.client_id.as_str()));
+            self.save(record)?;
+            return Ok((ClientIdentity { registration, authentication, redirect_uri }, false));
+        }
+        let (registration, reused) = self.registered_for_device_code(egress, record, discovered, scope).await?;
+        Ok((ClientIdentity { authentication: client_of(&registration), registration, redirect_uri }, reused))
+    }
+
+    /// A client that does not register itself, and its proof; `None` where one is to.
+    fn known(
+        &self,
+        record: &Record,
+        server: &AuthorizationServerMetadata,
+    ) -> Result<Option<(Registration, ClientAuthentication)>, Problem> {
         let stored = record.issuers.get(&server.issuer).and_then(|stored| stored.registration.as_ref());
         let choice = choose(&self.job.settings.client, stored, server.client_id_metadata_document_supported);
         let (source, client_id) = match choice {
-            Choice::Dynamic => return self.registered(egress, record, discovered, scope).await,
+            Choice::Dynamic => return Ok(None),
             Choice::Given(client_id) => (Source::Given, client_id),
             Choice::Document(url) => (Source::Document, url),
         };
@@ -86,12 +121,7 @@ impl Walk<'_> {
         let authentication = authentication(&registration, &self.job.settings.client, listed_methods(server))?
             .unwrap_or_else(|| client_of(&registration));
         authentication.method().as_str().clone_into(&mut registration.token_endpoint_auth_method);
-        let callback = Callback::bind(self.job.settings.callback_port).await?;
-        let identity = ClientIdentity { registration, authentication, redirect_uri: callback.redirect_uri() };
-        tracing::info!("signing in as the client `{}`", Untrusted::new(identity.registration.client_id.as_str()));
-        // Not the client: until the server has issued tokens to it, the stored tokens are another's.
-        self.save(record)?;
-        Ok(Client { identity, callback, reused: false })
+        Ok(Some((registration, authentication)))
     }
 
     /// Whether a server is the one to use where the resource names several (A2).

@@ -171,6 +171,7 @@ pub(crate) mod tests {
             client_name: String::new(),
             client: KnownClient::default(),
             grant: None,
+            authorization: crate::settings::AuthorizationSettings::default(),
             callback_port: None,
             timeout: std::time::Duration::ZERO,
             no_browser: false,

@@ -9,8 +9,8 @@ use crate::credentials::sign_in::{Outcome, Phase, SignIn};
 use crate::credentials::store::Room;
 use crate::problem::Problem;
 
-use super::Obtained;
 use super::job::Job;
+use super::{Obtained, Prompt};
 
 /// The sign-in record of one worker.
 pub(super) struct Progress<'a> {
@@ -35,18 +35,19 @@ impl<'a> Progress<'a> {
         self.tell();
     }
 
-    /// Says that a person is asked, for how long, and whether a browser was opened.
-    pub(super) fn open(&mut self, url: &str, in_browser: bool, timeout: Duration) {
+    /// Says that a person is asked, for how long.
+    pub(super) fn open(&mut self, prompt: &Prompt<'_>, timeout: Duration) {
         self.sign_in.state = Phase::WaitingForPerson;
-        self.sign_in.authorization_url = Some(url.to_owned());
-        self.sign_in.in_browser = in_browser;
+        self.sign_in.authorization_url = Some(prompt.url.to_owned());
+        self.sign_in.user_code = prompt.user_code.map(ToString::to_string);
+        self.sign_in.in_browser = prompt.in_browser;
         self.sign_in.expires_at = unix_now().saturating_add(timeout.as_secs());
         self.tell();
     }
 
     /// Says how it ended. The URL is of no use any more, and holds `state`.
     pub(super) fn end(mut self, result: &Result<Obtained, Problem>) {
-        self.sign_in.authorization_url = None;
+        (self.sign_in.authorization_url, self.sign_in.user_code) = (None, None);
         self.sign_in.outcome = Some(match result {
             Ok(_) => Outcome::Done,
             Err(problem) => Outcome::Failed(problem.clone()),

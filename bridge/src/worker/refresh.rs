@@ -17,6 +17,7 @@ use crate::oauth::token_response::{TokenError, TokenResponse};
 use crate::problem::Problem;
 use crate::safe_url::SafeUrl;
 use crate::settings::GrantType;
+use crate::settings::ResourceChoice;
 
 impl Walk<'_> {
     /// Refreshes the tokens of the issuer in use. False where that is not possible and a sign-in is due.
@@ -34,7 +35,11 @@ impl Walk<'_> {
         let Some(refresh_token) = tokens.refresh_token.clone() else { return Ok(false) };
         let issuer = issuer.to_owned();
         let discovered = || current.discovery.as_ref().map(|discovery| discovery.resource.clone());
-        let resource = tokens.resource.clone().or_else(discovered);
+        let resource = match &self.job.settings.authorization.resource {
+            ResourceChoice::Omitted => None,
+            ResourceChoice::Given(given) => tokens.resource.clone().or_else(|| Some(given.clone())),
+            ResourceChoice::Published => tokens.resource.clone().or_else(discovered),
+        };
         let endpoint = Endpoint::parse("token_endpoint", &tokens.token_endpoint, &self.rule)?;
         let listed = current.discovery.as_ref().map(|known| known.token_endpoint_auth_methods_supported.as_slice());
         let known = &self.job.settings.client;

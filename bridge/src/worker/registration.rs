@@ -9,9 +9,11 @@ use super::refresh::client_of;
 use crate::credentials::record::{Extra, IssuerRecord, Record, Registration, Source, unix_now};
 use crate::http::Egress;
 use crate::oauth::endpoint::Endpoint;
-use crate::oauth::registration::{self, ClientInformation, ClientMetadata, RegistrationError};
+use crate::oauth::grant::device_code::GRANT_TYPE;
+use crate::oauth::registration::{self, AUTHORIZATION_CODE, ClientInformation, ClientMetadata, RegistrationError};
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::settings::RedirectHost;
 use crate::untrusted::Untrusted;
 
 /// What we are, whatever we are called (RFC 7591 §2): random, fixed.
@@ -37,13 +39,47 @@ impl Walk<'_> {
         let Some(endpoint) = &discovered.server.registration_endpoint else {
             return Err(no_registration(issuer));
         };
-        let mut callback = Callback::bind(self.job.settings.callback_port).await?;
+        let mut callback = self.callback(self.job.settings.callback_port).await?;
         let (information, redirect_uri) = self.register(egress, endpoint, discovered, &mut callback, scope).await?;
         let registration = registration_of(information, discovered, scope);
         record.issuer_mut(issuer).pending = Some(registration.clone());
         self.save(record)?;
         tracing::info!("registered at `{}`", Untrusted::new(issuer.as_str()));
         Ok(Client { identity: identity(registration, redirect_uri), callback, reused: false })
+    }
+
+    /// A client that is never redirected (RFC 8628): the stored one, which has no redirect URI, or a new one; and whether it
+    /// is the stored one.
+    pub(super) async fn registered_for_device_code(
+        &self,
+        egress: &Egress,
+        record: &mut Record,
+        discovered: &Discovered,
+        scope: Option<&str>,
+    ) -> Result<(Registration, bool), Problem> {
+        let issuer = &discovered.server.issuer;
+        let stored = record.issuers.get(issuer).and_then(IssuerRecord::reusable).cloned();
+        if let Some(known) = stored.filter(|known| known.redirect_uris.is_empty() && fits(known, discovered, scope)) {
+            return Ok((known, true));
+        }
+        let Some(endpoint) = &discovered.server.registration_endpoint else { return Err(no_registration(issuer)) };
+        let client = self.metadata(discovered, Vec::new(), GRANT_TYPE, scope);
+        let information = ask(egress, endpoint, &client).await??;
+        let registration = registration_of(information, discovered, scope);
+        record.issuer_mut(issuer).pending = Some(registration.clone());
+        self.save(record)?;
+        tracing::info!("registered at `{}` for sign-ins by device code", Untrusted::new(issuer.as_str()));
+        Ok((registration, false))
+    }
+
+    /// A callback on this port, or a free one, at the path that the person wants.
+    pub(super) async fn callback(&self, port: Option<u16>) -> Result<Callback, CallbackError> {
+        Ok(Callback::bind(port).await?.at(&self.job.settings.authorization.redirect))
+    }
+
+    /// The spelling of this machine that the person wants, else the address.
+    pub(super) fn redirect_host(&self) -> RedirectHost {
+        self.job.settings.authorization.redirect.host.unwrap_or(RedirectHost::Address)
     }
 
     /// The callback of a stored registration; `None` where another program has its port or the person wants another.
@@ -53,7 +89,7 @@ impl Walk<'_> {
             if self.job.settings.callback_port.is_some_and(|wanted| wanted != port) {
                 continue;
             }
-            match served(port, redirect_uri).await {
+            match self.served(port, redirect_uri).await {
                 Ok(Some(callback)) => return Ok(Some((callback, redirect_uri.clone()))),
                 Ok(None) => {}
                 Err(CallbackError::PortTaken { .. }) if self.job.settings.callback_port.is_none() => {
@@ -65,7 +101,21 @@ impl Walk<'_> {
         Ok(None)
     }
 
-    /// Registers; a server that refuses the address is offered the name, the other spelling of loopback (A6).
+    /// A callback on the port and under the name of a redirect URI; `None` where it is none of ours, or the person wants
+    /// another.
+    async fn served(&self, port: u16, redirect_uri: &str) -> Result<Option<Callback>, CallbackError> {
+        let mut callback = self.callback(Some(port)).await?;
+        let wanted = self.job.settings.authorization.redirect.host;
+        for host in RedirectHost::ALL.into_iter().filter(|host| wanted.is_none_or(|wanted| wanted == *host)) {
+            if callback.serve(host).await? == redirect_uri {
+                return Ok(Some(callback));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Registers; a server that refuses the address is offered the name, the other spelling of loopback (A6), unless the
+    /// person chose one.
     async fn register(
         &self,
         egress: &Egress,
@@ -74,49 +124,48 @@ impl Walk<'_> {
         callback: &mut Callback,
         scope: Option<&str>,
     ) -> Result<(ClientInformation, String), Problem> {
-        let redirect_uri = callback.redirect_uri();
-        match self.ask(egress, endpoint, discovered, &redirect_uri, scope).await? {
+        let client = |uri: &str| self.metadata(discovered, vec![uri.to_owned()], AUTHORIZATION_CODE, scope);
+        let redirect_uri = callback.serve(self.redirect_host()).await?;
+        let is_free = self.job.settings.authorization.redirect.host.is_none();
+        match ask(egress, endpoint, &client(&redirect_uri)).await? {
             Ok(information) => Ok((information, redirect_uri)),
-            Err(refusal) if refusal.is_redirect_uri_refused() => {
+            Err(refusal) if is_free && refusal.is_redirect_uri_refused() => {
                 tracing::info!("{refusal}: offering `localhost`");
                 let redirect_uri = callback.serve_localhost().await?;
                 // The first refusal is the one to show: the second spelling is nobody's first choice.
-                let information = self.ask(egress, endpoint, discovered, &redirect_uri, scope).await?;
+                let information = ask(egress, endpoint, &client(&redirect_uri)).await?;
                 Ok((information.map_err(|_| refusal)?, redirect_uri))
             }
             Err(refusal) => Err(refusal.into()),
         }
     }
 
-    async fn ask(
+    fn metadata(
         &self,
-        egress: &Egress,
-        endpoint: &Endpoint,
         discovered: &Discovered,
-        redirect_uri: &str,
+        redirect_uris: Vec<String>,
+        grant_type: &'static str,
         scope: Option<&str>,
-    ) -> Result<Result<ClientInformation, RegistrationError>, Problem> {
-        let client = ClientMetadata {
+    ) -> ClientMetadata {
+        ClientMetadata {
             client_name: self.job.settings.client_name.clone(),
-            redirect_uris: vec![redirect_uri.to_owned()],
+            redirect_uris,
+            grant_type,
             token_endpoint_auth_method: discovered.server.preferred_auth_method(),
             scope: scope.map(str::to_owned),
             software_id: SOFTWARE_ID.to_owned(),
             software_version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        let response = egress.fetch(registration::request(endpoint, &client)).await?;
-        Ok(registration::judge(endpoint, &client, response.status(), response.body()))
+        }
     }
 }
 
-/// A callback on the port and under the name of a redirect URI; `None` where it is none of ours.
-async fn served(port: u16, redirect_uri: &str) -> Result<Option<Callback>, CallbackError> {
-    let mut callback = Callback::bind(Some(port)).await?;
-    if redirect_uri == callback.redirect_uri() {
-        return Ok(Some(callback));
-    }
-    let by_name = callback.serve_localhost().await?;
-    Ok((redirect_uri == by_name).then_some(callback))
+async fn ask(
+    egress: &Egress,
+    endpoint: &Endpoint,
+    client: &ClientMetadata,
+) -> Result<Result<ClientInformation, RegistrationError>, Problem> {
+    let response = egress.fetch(registration::request(endpoint, client)).await?;
+    Ok(registration::judge(endpoint, client, response.status(), response.body()))
 }
 
 fn identity(registration: Registration, redirect_uri: String) -> ClientIdentity {

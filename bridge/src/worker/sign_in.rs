@@ -1,7 +1,7 @@
 //! The sign-in as a walk: discovery, registration, the browser, the callback, the exchange, the store (A8 to A12). What was
 //! stored stays until the new tokens are on the disk.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use url::Url;
@@ -14,9 +14,10 @@ use super::job::Challenged;
 use super::progress::Progress;
 use super::refresh::tokens_of;
 use super::token_request::{self, Possession, TokenRequestError};
-use super::{Audience, Walk, browser};
-use crate::credentials::record::{Discovery, Extra, Record, Source, unix_now};
+use super::{Audience, Prompt, Walk, browser, paste};
+use crate::credentials::record::{Discovery, Extra, Record, Source, Tokens, unix_now};
 use crate::credentials::sign_in::Phase;
+use crate::credentials::store::Reservation;
 use crate::http::Egress;
 use crate::oauth::authorization::{
     self, AuthorizationRequest, AuthorizationResponse, AuthorizationResponseError, Expected,
@@ -103,27 +104,38 @@ impl Walk<'_> {
         if reused && shows_an_error_page(stage.egress, &trial).await {
             let issuer = Untrusted::new(attempt.discovered.server.issuer.as_str());
             let (what, hint) = (format!("`{issuer}` does not know this client any more"), "try again to register anew");
-            return self.refused(stage, &attempt, true, Problem::new(Code::AuthorizationResponseInvalid, what, hint));
+            let problem = Problem::new(Code::AuthorizationResponseInvalid, what, hint);
+            return self.refused(stage, discovered, &attempt.client, (true, problem));
         }
         // One tab at a time for the person, whichever server it is for; the time counts from its opening.
-        let _turn = self.room.turn().await?;
+        let turn = self.room.turn().await?;
         let url = self.authorization_url(&attempt, &attempt.state, &attempt.pkce.challenge)?;
         // A person is not to sign in for tokens that could not be kept. Not held meanwhile: a kill would leave it behind.
         drop(self.room.reserve(self.lock)?);
-        self.open(stage, &attempt, &url).await;
-        let (response, page) = match self.response(&attempt, callback).await {
+        let in_browser = self.open(&url).await;
+        if !in_browser && self.device_code_fits_better(&discovered.server) {
+            tracing::info!("no browser opens here: signing in by device code");
+            let (discovered, scope) = (discovered.clone(), attempt.scope);
+            drop(turn);
+            return self.sign_in_by_device_code(stage, Prepared { discovered, scope }).await;
+        }
+        self.show(stage, &discovered.server.issuer, (url.as_str(), None), (in_browser, self.job.settings.timeout));
+        let (response, page) = match self.response(stage.audience, &attempt, callback, in_browser).await {
             // Perhaps the tab showed that the client is unknown: a new one is registered next time.
             Err(problem) => {
                 let problem = client_identity::perhaps_refused(problem, &attempt.client);
-                return self.refused(stage, &attempt, reused, problem);
+                return self.refused(stage, discovered, &attempt.client, (reused, problem));
             }
             Ok(response) => response,
         };
         stage.progress.phase(Phase::Exchanging);
         let result = match response {
             Ok(response) => self.exchange(stage, &attempt, response).await,
-            Err(error) => self.refused(stage, &attempt, error.forgets_registration(), error.into()),
+            Err(error) => {
+                self.refused(stage, discovered, &attempt.client, (error.forgets_registration(), error.into()))
+            }
         };
+        let Some(page) = page else { return result };
         page.finish(match &result {
             Ok(()) => PageKind::SignedIn,
             Err(problem) if problem.code == Code::SignInDenied => PageKind::Denied,
@@ -140,31 +152,55 @@ impl Walk<'_> {
             redirect_uri: attempt.client.redirect_uri.clone(),
             state: state.clone(),
             code_challenge: code_challenge.to_owned(),
-            resource: Some(attempt.discovered.resource.clone()),
+            resource: self.resource(attempt.discovered),
             scope: attempt.scope.clone(),
+            more: self.job.settings.authorization.parameters.clone(),
         };
         Ok(request.url(&self.rule)?)
     }
 
     /// Sends the person's browser to the authorization server (A8, A12).
-    async fn open(&self, stage: &mut Stage<'_, '_>, attempt: &Attempt<'_>, url: &Url) {
-        let in_browser =
-            !self.job.settings.no_browser && browser::open_in_background(url.clone(), self.rule.clone()).await;
-        stage.progress.open(url.as_str(), in_browser, self.job.settings.timeout);
-        let upstream = SafeUrl::new(self.upstream());
-        let issuer = Untrusted::new(attempt.discovered.server.issuer.as_str());
-        tracing::info!("waiting for a person to sign in to `{upstream}` through `{issuer}`");
-        stage.audience.sign_in_open(&upstream, &issuer, url.as_str(), in_browser);
+    pub(super) async fn open(&self, url: &Url) -> bool {
+        !self.job.settings.no_browser && browser::open_in_background(url.clone(), self.rule.clone()).await
     }
 
-    /// Waits for the browser to come back, and holds its page (A10, A11).
-    async fn response(&self, attempt: &Attempt<'_>, callback: Callback) -> Result<(Judged, Reply), Problem> {
+    /// Tells everybody who may show it where a person signs in, and for how long.
+    pub(super) fn show(
+        &self,
+        stage: &mut Stage<'_, '_>,
+        issuer: &str,
+        (url, user_code): (&str, Option<&Untrusted>),
+        (in_browser, limit): (bool, Duration),
+    ) {
+        let (upstream, issuer) = (&SafeUrl::new(self.upstream()), &Untrusted::new(issuer));
+        let prompt = Prompt { upstream, issuer, url, user_code, in_browser };
+        stage.progress.open(&prompt, limit);
+        tracing::info!("waiting for a person to sign in to `{upstream}` through `{issuer}`");
+        stage.audience.sign_in_open(&prompt);
+    }
+
+    /// The `resource` to name: on every request for these tokens the same (A8).
+    pub(super) fn resource(&self, discovered: &Discovered) -> Option<String> {
+        self.job.settings.authorization.resource(&discovered.resource)
+    }
+
+    /// Waits for the browser to come back, and holds its page (A10, A11); or for a person to paste what it came back with,
+    /// where no browser was opened.
+    async fn response(
+        &self,
+        audience: &dyn Audience,
+        attempt: &Attempt<'_>,
+        callback: Callback,
+        in_browser: bool,
+    ) -> Result<(Judged, Option<Reply>), Problem> {
         let server = &attempt.discovered.server;
         let expected = Expected {
             state: attempt.state.clone(),
             issuer: server.issuer.clone(),
             is_iss_required: server.authorization_response_iss_parameter_supported,
         };
+        let pasted = if in_browser { None } else { audience.pasted() };
+        let pasting = paste::response(audience, pasted, expected.clone());
         let judge = move |query: &str| match authorization::judge(query, &expected) {
             Err(error) if error.wait_goes_on() => {
                 tracing::debug!("{error}");
@@ -172,8 +208,14 @@ impl Walk<'_> {
             }
             judged => Some(judged),
         };
-        let waited = tokio::time::timeout(self.job.settings.timeout, callback.wait(judge)).await;
-        Ok(waited.map_err(|_| self.timed_out())??)
+        let waiting = async {
+            tokio::select! {
+                returned = callback.wait(judge) => returned.map(|(judged, page)| (judged, Some(page))),
+                judged = pasting => Ok((judged, None)),
+            }
+        };
+        let waited = tokio::time::timeout(self.job.settings.timeout, waiting).await;
+        Ok(waited.map_err(|_| self.timed_out(self.job.settings.timeout))??)
     }
 
     /// Exchanges the code and stores the tokens (A13).
@@ -184,11 +226,12 @@ impl Walk<'_> {
         response: AuthorizationResponse,
     ) -> Result<(), Problem> {
         let server = &attempt.discovered.server;
+        let resource = self.resource(attempt.discovered);
         let grant = AuthorizationCodeGrant {
             code: &response.code,
             redirect_uri: &attempt.client.redirect_uri,
             verifier: &attempt.pkce.verifier,
-            resource: Some(&attempt.discovered.resource),
+            resource: resource.as_deref(),
         };
         let (endpoint, client) = (&server.token_endpoint, &attempt.client.authentication);
         let request = || authorization_code::request(endpoint, client, &grant);
@@ -198,33 +241,42 @@ impl Walk<'_> {
         match token_request::ask(stage.egress, endpoint, &mut possession, &grant.sent(client), request).await {
             Ok(mut tokens) => {
                 tokens.scope = tokens.scope.or_else(|| attempt.scope.clone());
-                stage.record.issuer = Some(server.issuer.clone());
-                let resource = Some(attempt.discovered.resource.clone());
                 let tokens = possession.bind(tokens_of(tokens, asked, endpoint, resource, None));
-                let client = attempt.client.registration.clone();
-                stage.record.issuer_mut(&server.issuer).signed_in(client, tokens);
-                *stage.record = self.room.write_reserved(self.lock, room, stage.record.clone()).await?;
-                Ok(())
+                self.keep(stage, &server.issuer, &attempt.client, (tokens, room)).await
             }
             Err(TokenRequestError::Token(error)) => {
-                self.refused(stage, attempt, error.forgets_registration(), error.into())
+                let refusal = (error.forgets_registration(), error.into());
+                self.refused(stage, attempt.discovered, &attempt.client, refusal)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// A client that the server no longer knows is forgotten, so that the next sign-in registers anew (A15); but one that
-    /// did not register itself is never forgotten.
-    fn refused(
+    /// Puts new tokens and the client that got them on the disk: from then on they are those in use.
+    pub(super) async fn keep(
         &self,
         stage: &mut Stage<'_, '_>,
-        attempt: &Attempt<'_>,
-        forgets_registration: bool,
-        problem: Problem,
+        issuer: &str,
+        client: &ClientIdentity,
+        (tokens, room): (Tokens, Reservation),
     ) -> Result<(), Problem> {
-        let issuer = &attempt.discovered.server.issuer;
-        let registration = &attempt.client.registration;
-        let mut problem = problem;
+        stage.record.issuer = Some(issuer.to_owned());
+        stage.record.issuer_mut(issuer).signed_in(client.registration.clone(), tokens);
+        *stage.record = self.room.write_reserved(self.lock, room, stage.record.clone()).await?;
+        Ok(())
+    }
+
+    /// A client that the server no longer knows is forgotten, so that the next sign-in registers anew (A15); but one that
+    /// did not register itself is never forgotten.
+    pub(super) fn refused(
+        &self,
+        stage: &mut Stage<'_, '_>,
+        discovered: &Discovered,
+        client: &ClientIdentity,
+        (forgets_registration, mut problem): (bool, Problem),
+    ) -> Result<(), Problem> {
+        let issuer = &discovered.server.issuer;
+        let registration = &client.registration;
         if forgets_registration && registration.source != Source::Dynamic {
             problem = client_identity::refused(registration, &problem.message);
         } else if forgets_registration {
@@ -279,9 +331,10 @@ impl Walk<'_> {
         });
     }
 
-    fn timed_out(&self) -> Problem {
+    /// Nobody came within this time.
+    pub(super) fn timed_out(&self, limit: Duration) -> Problem {
         let upstream = SafeUrl::new(self.upstream());
-        let seconds = self.job.settings.timeout.as_secs();
+        let seconds = limit.as_secs();
         let limit = if seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { format!("{seconds} s") };
         Problem::new(
             Code::SignInTimedOut,

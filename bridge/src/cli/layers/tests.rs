@@ -43,6 +43,17 @@ fn refused(text: &str, variables: &[(&str, &str)], words: &[&str]) -> String {
 }
 
 #[test]
+fn a_parameter_replaces_that_of_the_same_name_in_a_lower_layer_alone() {
+    let folder = file("authorize-param = ['prompt=login', 'audience=a:1', 'x=1']\n");
+    let variable = [("MCP_BRIDGE_AUTHORIZE_PARAM", "prompt=none\nhd=b")];
+    let words = ["https://a.example", "--authorize-param", "audience=a:2"];
+    let mut found = settings(folder.path(), &variable, &words).sign_in.authorization.parameters;
+    found.sort();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(found, [pair("audience", "a:2"), pair("hd", "b"), pair("prompt", "none"), pair("x", "1")]);
+}
+
+#[test]
 fn a_flag_goes_before_a_variable_and_that_before_the_server_and_that_before_the_top_level() {
     let folder = file("connect-timeout = 1\n[server.work]\nupstream = 'https://w.example/'\nconnect-timeout = 2\n");
     let variable = [("MCP_BRIDGE_CONNECT_TIMEOUT", "3")];
@@ -290,7 +301,9 @@ fn the_file_to_copy_explains_every_setting_and_holds() {
     // Two places of one secret exclude each other; the headers' file is not there.
     let one: String = text
         .lines()
-        .filter(|line| !["client-secret-file", "header-file", "no-proxy"].iter().any(|key| line.starts_with(key)))
+        .filter(|line| {
+            !["client-secret-file", "header-file", "no-proxy", "no-resource"].iter().any(|key| line.starts_with(key))
+        })
         .map(|l| format!("{l}\n"))
         .collect();
     let settings = settings(file(&one).path(), &[("TEAM_KEY", "k")], &["work"]);

@@ -17,6 +17,7 @@ fn request(endpoint: &str) -> AuthorizationRequest {
         code_challenge: "ch".to_owned(),
         resource: Some("https://mcp.example.com/mcp".to_owned()),
         scope: Some("a b".to_owned()),
+        more: Vec::new(),
     }
 }
 
@@ -64,6 +65,19 @@ mod rfc6749_4_1_1 {
         ];
         let found = pairs(&request("https://as.example.com/authorize"));
         assert_eq!(found.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_the_person_adds_comes_last_and_replaces_nothing_of_ours() {
+        let mut asked = request("https://as.example.com/authorize?prompt=none&tenant=1");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        asked.more = vec![pair("prompt", "consent"), pair("state", "theirs"), pair("login_hint", "a&b")];
+        let found = pairs(&asked);
+        let all = |name: &str| found.iter().filter(|(known, _)| known == name).map(|(_, v)| &**v).collect::<Vec<_>>();
+        let table = [("prompt", "consent"), ("state", "st"), ("login_hint", "a&b"), ("tenant", "1")];
+        for (name, value) in table {
+            assert_eq!(all(name), [value], "{name}");
+        }
     }
 
     #[test]

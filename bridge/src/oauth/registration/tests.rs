@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{ClientInformation, ClientMetadata, RegistrationError, judge, request};
+use super::{AUTHORIZATION_CODE, ClientInformation, ClientMetadata, RegistrationError, judge, request};
 use crate::oauth::client_authentication::TokenEndpointAuthMethod;
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::problem::Code;
@@ -16,6 +16,7 @@ fn client() -> ClientMetadata {
     ClientMetadata {
         client_name: "MCP \"bridge\"".to_owned(),
         redirect_uris: vec!["http://127.0.0.1:3333/callback".to_owned()],
+        grant_type: AUTHORIZATION_CODE,
         token_endpoint_auth_method: TokenEndpointAuthMethod::None,
         scope: Some("a b".to_owned()),
         software_id: "id".to_owned(),
@@ -54,6 +55,14 @@ mod rfc7591_3_1 {
                 "software_version": "1",
             })
         );
+    }
+
+    #[test]
+    fn a_client_that_is_never_redirected_has_neither_redirect_uri_nor_response_type() {
+        let device = ClientMetadata { redirect_uris: Vec::new(), grant_type: "device", ..client() };
+        let sent: Value = serde_json::from_slice(request(&endpoint(), &device).body()).unwrap();
+        assert_eq!(sent.get("redirect_uris"), None);
+        assert_eq!((&sent["grant_types"], &sent["response_types"]), (&json!(["device", "refresh_token"]), &json!([])));
     }
 
     #[test]

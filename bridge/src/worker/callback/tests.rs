@@ -14,6 +14,7 @@ use crate::oauth::authorization::{AuthorizationResponse, AuthorizationResponseEr
 use crate::oauth::state::State;
 use crate::problem::Code;
 use crate::secret::Secret;
+use crate::settings::{RedirectHost, RedirectSettings};
 
 type Judged = Result<AuthorizationResponse, AuthorizationResponseError>;
 
@@ -88,6 +89,22 @@ mod rfc8252_7_3 {
         let callback = Callback::bind(None).await.unwrap();
         assert_ne!(callback.port, 0);
         assert_eq!(callback.redirect_uri(), format!("http://127.0.0.1:{}/callback", callback.port));
+    }
+
+    #[tokio::test]
+    async fn another_path_is_served_instead_and_by_either_name() {
+        let redirect = RedirectSettings { host: None, path: "/oauth/cb".to_owned() };
+        let mut callback = Callback::bind(None).await.unwrap().at(&redirect);
+        let port = callback.port;
+        assert_eq!(callback.serve(RedirectHost::Address).await.unwrap(), format!("http://127.0.0.1:{port}/oauth/cb"));
+        assert_eq!(callback.serve(RedirectHost::Name).await.unwrap(), format!("http://localhost:{port}/oauth/cb"));
+        let waiting = tokio::spawn(callback.wait(|query| Some(query.to_owned())));
+        assert_eq!(status(&exchange(port, &get(port, "/callback?x")).await), 404);
+        let browser = tokio::spawn(async move { exchange(port, &get(port, "/oauth/cb?x")).await });
+        let (query, reply) = waiting.await.unwrap().unwrap();
+        assert_eq!(query, "x");
+        reply.finish(PageKind::SignedIn).await;
+        assert_eq!(status(&browser.await.unwrap()), 200);
     }
 
     #[tokio::test]
