@@ -25,14 +25,14 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use self::commands::{LoginArgs, LogoutArgs, StatusArgs};
+pub use self::commands::{ClientMetadataArgs, LoginArgs, LogoutArgs, StatusArgs};
 use self::common::CommonArgs;
 use self::config_file::ConfigFile;
 use self::layers::{Chosen, ConfigArgs, Ground, Layers};
 use self::server::without_secrets;
 use self::transport::TransportArgs;
 use crate::problem::Problem;
-use crate::settings::{LogoutSettings, Patience, Settings, StatusSettings};
+use crate::settings::{ClientMetadataSettings, LogoutSettings, Patience, Settings, StatusSettings};
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -72,6 +72,10 @@ pub enum Command {
     Logout(Box<LogoutArgs>),
     /// Show what is stored; asks no server and opens no browser
     Status(Box<StatusArgs>),
+    /// Print the client metadata document that fits the settings
+    ///
+    /// Put it on the web at the URL of --client-metadata-url, for servers that take that URL as the client id.
+    ClientMetadata(Box<ClientMetadataArgs>),
     /// The sign-in process that a bridge starts; its job comes on stdin
     #[command(hide = true)]
     Worker,
@@ -108,6 +112,8 @@ pub enum Invocation {
     Logout(Box<LogoutSettings>),
     /// Show what is stored.
     Status(Box<StatusSettings>),
+    /// Print the client metadata document.
+    ClientMetadata(Box<ClientMetadataSettings>),
     /// Do the job that stands on stdin.
     Worker,
 }
@@ -161,6 +167,7 @@ fn parse_on(ground: &Ground<'_>, args: Vec<OsString>) -> Result<Understood, Refu
         Some(Command::Login(login)) => login.invocation(&mut layers.chosen, ground)?,
         Some(Command::Logout(logout)) => logout.invocation(&layers.chosen)?,
         Some(Command::Status(status)) => status.invocation(&layers.chosen)?,
+        Some(Command::ClientMetadata(command)) => command.invocation()?,
         None => cli.bridge.invocation(&mut layers.chosen, ground)?,
     };
     Ok(Understood { invocation, warnings: layers.chosen.warnings })
@@ -179,7 +186,7 @@ impl BridgeArgs {
         if !upstream.contains("://") && !upstream.contains('.') {
             let words = format!(
                 "`{upstream}` is neither a URL, nor a server of the configuration file, nor a command; the commands are: \
-                 login, logout, status"
+                 login, logout, status, client-metadata"
             );
             return Err(usage(clap::error::ErrorKind::InvalidSubcommand, &words));
         }

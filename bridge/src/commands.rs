@@ -2,6 +2,7 @@
 //! Start with [`bridge`].
 
 pub mod bridge;
+pub mod client_metadata;
 pub mod login;
 pub mod logout;
 pub mod status;

@@ -40,6 +40,7 @@ fn run() -> ExitCode {
             Invocation::Login(settings, force) => commands::login::run(*settings, force).await,
             Invocation::Logout(settings) => commands::logout::run(*settings).await,
             Invocation::Status(settings) => commands::status::run(&settings),
+            Invocation::ClientMetadata(settings) => commands::client_metadata::run(&settings),
             Invocation::Worker => commands::worker::run().await,
         }
     });

@@ -1,16 +1,18 @@
-//! What the commands besides bridging take: `login`, `logout`, `status`.
+//! What the commands besides bridging take: `login`, `logout`, `status`, `client-metadata`.
 
 use clap::Args;
 
-use super::client::SecretArgs;
+use super::client::{ClientArgs, SecretArgs};
 use super::common::CommonArgs;
+use super::grant::GrantArgs;
 use super::layers::{Chosen, ConfigArgs, Ground};
 use super::network::NetworkArgs;
+use super::sign_in::SignInArgs;
 use super::state::StateArgs;
 use super::{Invocation, stored};
 use crate::credentials::store::Store;
 use crate::problem::{Code, Problem};
-use crate::settings::{LogoutSettings, StatusSettings, check_upstream};
+use crate::settings::{ClientMetadataSettings, LogoutSettings, StatusSettings, check_upstream};
 
 /// What `login` takes.
 #[derive(Debug, Args)]
@@ -62,6 +64,42 @@ pub struct StatusArgs {
     state: StateArgs,
     #[command(flatten)]
     config: ConfigArgs,
+}
+
+/// What `client-metadata` takes.
+#[derive(Debug, Args)]
+pub struct ClientMetadataArgs {
+    /// A server of the configuration file, whose settings count
+    #[arg(value_name = "NAME")]
+    url: Option<String>,
+    #[command(flatten)]
+    client: ClientArgs,
+    #[command(flatten)]
+    grant: GrantArgs,
+    #[command(flatten)]
+    sign_in: SignInArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl ClientMetadataArgs {
+    /// # Errors
+    /// A value that does not hold, or no URL for the document.
+    pub(super) fn invocation(self) -> Result<Invocation, Problem> {
+        let Some(url) = self.client.known()?.metadata_url else {
+            let what = "the URL that the document is to have is not given: it is the `client_id` in it";
+            let hint = "add `--client-metadata-url https://…`, where you can put a file";
+            return Err(Problem::new(Code::InvalidSetting, what, hint));
+        };
+        Ok(Invocation::ClientMetadata(Box::new(ClientMetadataSettings {
+            url,
+            redirect: self.sign_in.redirect()?,
+            scope: self.sign_in.scope()?,
+            callback_port: self.sign_in.callback_port,
+            client_name: self.sign_in.client_name,
+            grant: self.grant.grant(),
+        })))
+    }
 }
 
 impl LoginArgs {

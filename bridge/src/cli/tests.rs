@@ -1,7 +1,10 @@
 //! What is parsed, and what is refused without showing a secret.
 
 use super::*;
-use crate::settings::{NetworkSettings, ProxyChoice, SecretPlace, Transport, TransportSettings};
+use crate::settings::{
+    NetworkSettings, ProxyChoice, RedirectHost, RedirectSettings, ResourceChoice, SecretPlace, Transport,
+    TransportSettings,
+};
 
 fn parse_words(words: &[&str]) -> Result<Invocation, Refusal> {
     let args = ["mcp-bridge"].iter().chain(words).map(OsString::from).collect();
@@ -36,6 +39,41 @@ fn a_header_value_is_in_no_error_and_no_debug_output() {
     assert!(!shown.contains("hunter2"), "{shown}");
     let settings = parse_words(&["https://a.example", "--header", "X-Key: hunter2"]).unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn how_a_sign_in_is_asked_for_can_be_set_by_a_bridge_and_by_login() {
+    let words =
+        ["--no-resource", "--redirect-host", "localhost", "--callback-path=/cb", "--authorize-param=prompt=login"];
+    for command in [&["https://a.example"][..], &["login", "https://a.example"]] {
+        let (Ok(Invocation::Bridge(settings)) | Ok(Invocation::Login(settings, _))) =
+            parse_words(&[command, &words].concat())
+        else {
+            panic!("{command:?}")
+        };
+        let found = settings.sign_in.authorization;
+        assert_eq!(found.resource, ResourceChoice::Omitted);
+        assert_eq!(found.redirect, RedirectSettings { host: Some(RedirectHost::Name), path: "/cb".to_owned() });
+        assert_eq!(found.parameters, [("prompt".to_owned(), "login".to_owned())]);
+    }
+    for wrong in [
+        &["--resource=x"][..],
+        &["--resource=https://r.example", "--no-resource"],
+        &["--redirect-host=example.com"],
+        &["--callback-path=cb"],
+        &["--authorize-param=scope=x"],
+        &["--authorize-param=a=1", "--authorize-param=a=2"],
+    ] {
+        assert!(parse_words(&[&["https://a.example"], wrong].concat()).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a20_a_client_metadata_document_needs_its_url() {
+    assert!(refusal(&["client-metadata"]).contains("client_id"));
+    let words = ["client-metadata", "--client-metadata-url", "https://a.example/c", "--callback-port", "99"];
+    let Ok(Invocation::ClientMetadata(settings)) = parse_words(&words) else { panic!() };
+    assert_eq!((settings.url.as_str(), settings.callback_port), ("https://a.example/c", Some(99)));
 }
 
 #[test]
@@ -123,7 +161,7 @@ fn a_profile_is_taken_by_every_command() {
         Invocation::Bridge(settings) | Invocation::Login(settings, _) => Some(settings.sign_in.profile),
         Invocation::Logout(settings) => settings.profile,
         Invocation::Status(settings) => settings.profile,
-        Invocation::Worker => None,
+        Invocation::Worker | Invocation::ClientMetadata(_) => None,
     };
     for words in [&["https://a.example"][..], &["login", "https://a.example"], &["logout"], &["status"]] {
         assert_eq!(profile(words).as_deref(), Some("work"), "{words:?}");

@@ -1,10 +1,48 @@
 //! Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document, A20): a client whose `client_id` is the URL
-//! of a document that describes it. The authorization server fetches it; it must never be fetched here. Read
-//! `registration` for the client that has none.
+//! of a document that describes it, and that document. The authorization server fetches it; it must never be fetched here.
+//! Read `registration` for the client that has none.
+
+use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, EndpointError, UrlRule};
 use crate::problem::Code;
 use crate::safe_url::SafeUrl;
+
+/// The document (§4 of the draft). It never holds a secret: the client proves itself by its redirect URIs and PKCE alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientMetadataDocument {
+    /// `client_id`: the URL of the document, to the letter; see [`check_url`].
+    pub client_id: String,
+    /// `client_name`, which the consent page shows.
+    pub client_name: String,
+    /// `redirect_uris`. Of a loopback address a server leaves the port free (RFC 8252 §7.3).
+    pub redirect_uris: Vec<String>,
+    /// `grant_types`, beside refresh_token.
+    pub grant_types: Vec<&'static str>,
+    /// `scope`, where one is chosen.
+    pub scope: Option<String>,
+}
+
+impl ClientMetadataDocument {
+    /// The document as it is served.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let grant_types: Vec<_> = self.grant_types.iter().copied().chain(["refresh_token"]).collect();
+        let mut object = json!({
+            "client_id": self.client_id,
+            "client_name": self.client_name,
+            "redirect_uris": self.redirect_uris,
+            "grant_types": grant_types,
+            "response_types": ["code"],
+            "token_endpoint_auth_method": "none",
+            "application_type": "native",
+        });
+        if let Some(scope) = &self.scope {
+            object["scope"] = json!(scope);
+        }
+        object
+    }
+}
 
 /// What holds the URL, for errors.
 const NAME: &str = "--client-metadata-url";
