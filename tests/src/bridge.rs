@@ -285,6 +285,11 @@ impl Bridge {
         self.must(line)
     }
 
+    /// The next line of stdout; none once it has closed it.
+    pub async fn try_line(&mut self) -> Option<String> {
+        self.try_next_line().await.ok()
+    }
+
     async fn try_next_line(&mut self) -> Result<String, Broken> {
         match tokio::time::timeout(self.patience, self.lines.recv()).await {
             Ok(Some(line)) => Ok(line),

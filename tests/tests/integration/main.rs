@@ -4,12 +4,14 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "the tests look at the state folder, and break it, from outside")]
 
+mod authorization_request;
 mod batches;
 mod bounds;
 mod cells;
 mod codes;
 mod command_line;
 mod cookies;
+mod device;
 mod ending;
 mod eras;
 mod errors;
@@ -26,6 +28,7 @@ mod network;
 mod odd_answers;
 mod odd_servers;
 mod odd_streams;
+mod paste;
 mod patience;
 mod process_wall;
 mod recovery;
