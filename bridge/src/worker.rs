@@ -10,7 +10,7 @@ mod device;
 pub mod discovery;
 mod grant;
 pub mod job;
-mod paste;
+pub mod paste;
 pub mod process;
 mod progress;
 mod refresh;

@@ -37,6 +37,15 @@ async fn is_refused_by_a_page(response: Response, reason: &str) {
     assert!(page.contains(reason), "{page}");
 }
 
+#[tokio::test]
+async fn the_document_to_copy_is_one_that_is_taken() {
+    let document: Value = serde_json::from_str(include_str!("../../config/client-metadata.json")).unwrap();
+    let url = document["client_id"].as_str().unwrap().to_owned();
+    let builder = MockServer::builder().client_metadata_documents(true).client_document(&url, document);
+    let (_server, client) = client(builder, &url).await;
+    assert!(client.authorize(&[]).await.status().is_redirection());
+}
+
 mod registered_by_hand {
     use super::*;
 

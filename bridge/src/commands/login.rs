@@ -18,8 +18,11 @@ use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::terminal;
 use crate::worker::job::Job;
-use crate::worker::{self, Audience, Obtained, Prompt, discovery};
+use crate::worker::{self, Audience, Obtained, Prompt, discovery, paste};
 
+/// What to do where the redirect does not come back.
+const ELSEWHERE: &str =
+    "if that browser runs on another machine, paste here the URL that it ends at, although no page shows there";
 /// How often to look whether another process has finished its sign-in: it tells nobody.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -93,21 +96,42 @@ async fn is_taken(room: &Room, job: &Job, network: &Network, mut headers: Header
 
 /// A bridge has a sign-in open: its tab is as good as ours would be.
 async fn wait_for_other(room: &Room, upstream: &SafeUrl) -> Result<(), Problem> {
-    let mut told = None;
+    let mut told: Option<String> = None;
+    let mut pasted = None;
     while !room.is_free()? {
-        let open = room.sign_in().and_then(|sign_in| Some((sign_in.authorization_url?, sign_in.user_code)));
-        if let Some((url, user_code)) = open
+        if let Some(sign_in) = room.sign_in()
+            && let Some(url) = sign_in.authorization_url
             && told.as_ref() != Some(&url)
         {
-            let code = user_code.map(|code| format!("\nthe code is {code}")).unwrap_or_default();
-            terminal::say(&format!(
-                "a sign-in to `{upstream}` is already open:\n{url}{code}\nwaiting for it (Ctrl-C to stop)"
-            ));
+            let code = sign_in.user_code.as_ref().map(|code| format!("\nthe code is {code}")).unwrap_or_default();
+            terminal::say(&format!("a sign-in to `{upstream}` is already open:\n{url}{code}"));
+            if sign_in.user_code.is_none() && !sign_in.in_browser {
+                terminal::say(ELSEWHERE);
+                pasted = Some(terminal::lines());
+            }
+            terminal::say("waiting for it (Ctrl-C to stop)");
             told = Some(url);
         }
-        tokio::time::sleep(LOOK).await;
+        let line = tokio::time::timeout(LOOK, next_line(&mut pasted)).await;
+        if let (Ok(line), Some(url)) = (line, &told)
+            && let Err(why) = paste::hand_over(url, &line).await
+        {
+            terminal::say(&why);
+        }
     }
     Ok(())
+}
+
+/// The next line that is not empty; none ever where nothing can be pasted.
+async fn next_line(pasted: &mut Option<mpsc::Receiver<Secret>>) -> Secret {
+    if let Some(lines) = pasted {
+        while let Some(line) = lines.recv().await {
+            if !line.expose().trim().is_empty() {
+                return line;
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 /// The person at the terminal.
@@ -127,9 +151,7 @@ impl Audience for Terminal {
                 terminal::say_qr(url);
                 terminal::say(&format!("the code is {code}; go on only where the page shows the same"));
             }
-            (None, false) => terminal::say(
-                "if that browser runs on another machine, paste here the URL that it ends at, although no page shows there",
-            ),
+            (None, false) => terminal::say(ELSEWHERE),
             (None, true) => {}
         }
         terminal::say("waiting (Ctrl-C to stop)");

@@ -2,13 +2,24 @@
 //! come back (a terminal reached by ssh, a container). It is judged as a redirect is (`oauth::authorization`), and what does
 //! not belong to the sign-in changes nothing. It must never read a terminal itself: an [`Audience`] does.
 
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::Audience;
 use crate::oauth::authorization::{AuthorizationResponse, AuthorizationResponseError, Expected, judge as judge_query};
+use crate::oauth::endpoint::is_loopback;
 use crate::secret::Secret;
 
+/// How long the process that waits may take to answer: it exchanges the code first.
+const HAND_OVER: Duration = Duration::from_secs(30);
+/// How much of its answer is read, in bytes.
+const MAX_ANSWER: u64 = 64 * 1024;
 /// The shortest text that is taken for a code: less is a slip of the hand.
 const SHORTEST_CODE: usize = 6;
 
@@ -34,6 +45,39 @@ pub(super) async fn response(
         }
     }
     std::future::pending().await
+}
+
+/// Hands what was pasted to the process that waits for the redirect of `authorization_url` on this machine, and says whether
+/// it took it. There it is judged as a browser's request is.
+///
+/// # Errors
+/// What to tell the person.
+pub async fn hand_over(authorization_url: &str, pasted: &Secret) -> Result<(), String> {
+    let unknown = || "this cannot be passed on to the process that waits for it".to_owned();
+    let url = Url::parse(authorization_url).map_err(|_| unknown())?;
+    let redirect_uri = url.query_pairs().find(|(name, _)| name == "redirect_uri").map(|(_, uri)| uri.into_owned());
+    let mut target = redirect_uri.and_then(|uri| Url::parse(&uri).ok()).ok_or_else(unknown)?;
+    let text = pasted.expose().trim();
+    let query = match Url::parse(text) {
+        Ok(url) => url.query().map(str::to_owned),
+        Err(_) => text.contains("state=").then(|| text.trim_start_matches('?').to_owned()),
+    };
+    target.set_query(Some(&query.ok_or("paste the URL that the browser ended at, the whole of it")?));
+    let port = target.port().filter(|_| target.scheme() == "http" && is_loopback(&target)).ok_or_else(unknown)?;
+    let path_and_query = &target[url::Position::BeforePath..url::Position::AfterQuery];
+    let request = Zeroizing::new(format!("GET {path_and_query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"));
+    let exchange = async {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    match tokio::time::timeout(HAND_OVER, exchange).await {
+        Ok(Ok(answer)) if answer.starts_with(b"HTTP/1.1 200 ") => Ok(()),
+        Ok(Ok(_)) => Err("this is not of this sign-in: paste the URL that the browser ended at".to_owned()),
+        Ok(Err(_)) | Err(_) => Err(unknown()),
+    }
 }
 
 /// What a pasted line comes to.

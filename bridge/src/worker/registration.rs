@@ -58,9 +58,12 @@ impl Walk<'_> {
         scope: Option<&str>,
     ) -> Result<(Registration, bool), Problem> {
         let issuer = &discovered.server.issuer;
-        let stored = record.issuers.get(issuer).and_then(IssuerRecord::reusable).cloned();
-        if let Some(known) = stored.filter(|known| known.redirect_uris.is_empty() && fits(known, discovered, scope)) {
-            return Ok((known, true));
+        // Where no browser opened just now, the one that was registered for it is the reusable one.
+        let stored = record.issuers.get(issuer);
+        let before = stored.and_then(|stored| stored.registration.as_ref().filter(|_| !stored.doubtful));
+        let mut known = stored.and_then(IssuerRecord::reusable).into_iter().chain(before);
+        if let Some(known) = known.find(|known| known.redirect_uris.is_empty() && fits(known, discovered, scope)) {
+            return Ok((known.clone(), true));
         }
         let Some(endpoint) = &discovered.server.registration_endpoint else { return Err(no_registration(issuer)) };
         let client = self.metadata(discovered, Vec::new(), GRANT_TYPE, scope);

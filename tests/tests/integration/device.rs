@@ -97,7 +97,22 @@ async fn a18_where_no_browser_opens_the_code_is_the_way_if_the_server_offers_it(
     let (url, _) = prompt(&mut bridge).await;
     visit(&url).await;
     assert!(bridge.response(id).await["result"].is_object());
-    assert_eq!(house.server.count(Endpoint::Authorization), 0);
+    let registrations = || {
+        let seen = house.server.log().into_iter().filter(|seen| seen.endpoint == Endpoint::Registration);
+        seen.map(|seen| seen.json()["grant_types"][0].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (registrations(), house.server.count(Endpoint::Authorization)),
+        (vec!["authorization_code".into(), GRANT.into()], 0)
+    );
+    let mut login = headless(&house, &["login", &house.server.mcp_url(), "--force"]).start();
+    visit(&login.stderr_line_with("/device?").await).await;
+    assert!(login.ended().await.status.success());
+    assert_eq!(
+        registrations().iter().filter(|grant| *grant == GRANT).count(),
+        1,
+        "the client for devices signs in again"
+    );
 }
 
 #[tokio::test]

@@ -88,6 +88,28 @@ async fn the_loopback_still_listens_also_when_stdin_has_ended() {
     assert!(login.ended().await.status.success());
 }
 
+#[tokio::test]
+async fn a17_what_is_pasted_for_the_open_sign_in_of_a_bridge_reaches_it() {
+    let house = House::new(MockServer::builder()).await;
+    let mut bridge = house.options().with(&["--no-browser", "--patience", "0"]).start();
+    let id = bridge.send_initialize().await;
+    let url = bridge.stderr_line_with("/authorize?").await;
+    let (mut login, shown) = opened(&house).await;
+    assert_eq!(shown, url, "the same sign-in");
+    for (wrong, told) in [
+        ("http://127.0.0.1:1/callback?code=hunter22&state=other", "not of this sign-in"),
+        ("hunter22", "the whole of it"),
+    ] {
+        login.send(wrong).await;
+        login.stderr_line_with(told).await;
+    }
+    login.send(ended_at(&url).await).await;
+    assert!(bridge.response(id).await["result"].is_object());
+    let ended = login.ended().await;
+    assert!(ended.status.success() && !ended.stderr.contains("hunter22"), "{}", ended.stderr);
+    assert_eq!(house.server.counts().code_exchanges, 1);
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn on_a_terminal_it_is_the_same() {
