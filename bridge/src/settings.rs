@@ -224,10 +224,11 @@ pub struct LogSettings {
 }
 
 /// Headers that the protocol owns: set by hand they would break it.
-const RESERVED: [&str; 9] = [
+const RESERVED: [&str; 10] = [
     "accept",
     "content-length",
     "content-type",
+    "dpop",
     "host",
     "last-event-id",
     "mcp-protocol-version",

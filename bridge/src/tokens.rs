@@ -2,6 +2,7 @@
 //! where it will not, and waits. It never writes a token and must never know what a message says.
 //! Read next: [`waiting`], then `worker`, on the other side of the process wall.
 
+mod dpop;
 mod pass;
 mod step_up;
 pub mod waiting;
@@ -10,17 +11,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::HeaderValue;
+use http::Method;
 use tokio::sync::watch;
+use url::Url;
 
 pub use self::pass::Pass;
 use self::waiting::SignInState;
 use crate::credentials::record::{Record, Tokens, unix_now};
 use crate::credentials::sign_in::Aim;
 use crate::credentials::store::{Room, Stamp, Store};
+pub use crate::oauth::dpop::Authorization;
+use crate::oauth::dpop::{DpopError, Presenter};
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
-use crate::settings::SignInSettings;
+use crate::settings::{DpopChoice, SignInSettings};
 use crate::worker::job::Job;
 
 /// A token that lived shorter (seconds) since its person signed in is shown although it has ended by its own account.
@@ -73,6 +77,8 @@ pub struct Keeper {
     looked: Mutex<Option<Instant>>,
     /// Scopes that were signed in for in vain.
     in_vain: Mutex<step_up::InVain>,
+    /// What the resource wants of proofs.
+    wishes: dpop::Wishes,
     /// No refresh ahead of time before this instant: the last one failed.
     not_before: Mutex<Option<Instant>>,
     states: watch::Sender<SignInState>,
@@ -83,7 +89,7 @@ pub struct Keeper {
 /// A token in use.
 #[derive(Debug)]
 struct Held {
-    authorization: HeaderValue,
+    presenter: Presenter,
     tokens: Tokens,
     /// Its refresh token was refused and is gone.
     given_up: bool,
@@ -107,6 +113,7 @@ impl Keeper {
             rejected: AtomicU64::new(0),
             looked: Mutex::default(),
             in_vain: Mutex::default(),
+            wishes: dpop::Wishes::default(),
             not_before: Mutex::default(),
             states: watch::Sender::new(SignInState::None),
             note: Mutex::default(),
@@ -122,13 +129,28 @@ impl Keeper {
     /// The verbs for one message that arrived at this instant.
     #[must_use]
     pub fn pass(&self, purpose: Purpose, arrived: Instant) -> Pass<'_> {
-        Pass { keeper: self, purpose, arrived, used: None, authorizations: 0, stepped_up: None }
+        Pass {
+            keeper: self,
+            purpose,
+            arrived,
+            used: None,
+            authorizations: 0,
+            stepped_up: None,
+            met: dpop::Met::default(),
+        }
     }
 
-    /// The token that is there already, if any: for a goodbye that waits for nothing.
+    /// The token that is there already, if any, for a goodbye that waits for nothing, by this method to this URL.
     #[must_use]
-    pub fn at_hand(&self) -> Option<HeaderValue> {
-        self.lock_held().as_ref().map(|held| held.authorization.clone())
+    pub fn at_hand(&self, method: &Method, url: &Url) -> Option<Authorization> {
+        let held = self.lock_held().clone()?;
+        self.show(&held, (method, url), &mut dpop::Met::default()).ok()
+    }
+
+    /// A token as one request shows it.
+    fn show(&self, held: &Held, request: (&Method, &Url), met: &mut dpop::Met) -> Result<Authorization, DpopError> {
+        let nonce = if held.presenter.is_bound() { self.wishes.nonce(met) } else { None };
+        held.presenter.authorization(request, || self.wishes.now(), nonce.as_ref())
     }
 
     /// Forgets the token in memory; the store's is read for the next message.
@@ -317,13 +339,22 @@ impl Held {
         let (_, issued) = record.current()?;
         let tokens = issued.tokens.clone()?;
         let given_up = issued.set_aside.last().is_some_and(|token| token.at >= tokens.signed_in_at);
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", tokens.access_token.expose())).ok()?;
-        authorization.set_sensitive(true);
-        Some(Held { authorization, tokens, given_up, proven: AtomicBool::new(false) })
+        let presenter = Presenter::new(&tokens.access_token, tokens.private_key());
+        let presenter = presenter.inspect_err(|error| tracing::warn!("{error}")).ok()??;
+        Some(Held { presenter, tokens, given_up, proven: AtomicBool::new(false) })
     }
 
     fn same_token(&self, other: &Held) -> bool {
         self.tokens.access_token == other.tokens.access_token
+    }
+
+    /// Whether it is bound, or is not, as the person wants it.
+    fn is_as_chosen(&self, choice: DpopChoice) -> bool {
+        match choice {
+            DpopChoice::Auto => true,
+            DpopChoice::Always => self.presenter.is_bound(),
+            DpopChoice::Never => !self.presenter.is_bound(),
+        }
     }
 
     /// Its time is over. A lifetime that leaves no time to use it is not believed.

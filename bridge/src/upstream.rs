@@ -149,7 +149,7 @@ impl Upstream {
     pub async fn end_session(&self, session: Session) {
         let (Some(_), Ok(client)) = (&session.id, self.client()) else { return };
         let mut headers = headers::of_session(&self.headers, &session);
-        headers::authorize(&mut headers, self.tokens.at_hand());
+        headers::authorize(&mut headers, self.tokens.at_hand(&Method::DELETE, self.target.url()));
         self.add_cookies(&mut headers, self.target.url());
         match timeout(GOODBYE, client.send(Method::DELETE, &self.target, headers, None)).await {
             Ok(Ok(_)) => {}
@@ -194,7 +194,7 @@ impl Upstream {
         let mut redirects = 0;
         loop {
             let mut headers = headers(&session);
-            let authorization = pass.authorize().await?;
+            let authorization = pass.authorize(&method, target.url()).await?;
             let with_token = authorization.is_some();
             headers::authorize(&mut headers, authorization);
             self.add_cookies(&mut headers, target.url());

@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use tokio::sync::mpsc;
 
 use super::failed;
@@ -63,7 +62,7 @@ async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Pr
         match worker::obtain(&job, &Terminal).await {
             // What is stored may be good by its own account and unknown to the server.
             Ok(Obtained::AlreadyThere)
-                if job.refused.is_none() && !is_taken(&room, &job, &network, headers.clone()).await? =>
+                if job.refused.is_none() && !is_taken(&room, &job, &network, &headers).await? =>
             {
                 job.refused = room.read()?.and_then(|record| Some(record.current_tokens()?.fingerprint()));
             }
@@ -83,15 +82,10 @@ async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Pr
 }
 
 /// Whether the server takes the stored token.
-async fn is_taken(room: &Room, job: &Job, network: &Network, mut headers: HeaderMap) -> Result<bool, Problem> {
+async fn is_taken(room: &Room, job: &Job, network: &Network, headers: &HeaderMap) -> Result<bool, Problem> {
     let record = room.read()?;
     let Some(tokens) = record.as_ref().and_then(Record::current_tokens) else { return Ok(false) };
-    let Ok(mut authorization) = HeaderValue::from_str(&format!("Bearer {}", tokens.access_token.expose())) else {
-        return Ok(false);
-    };
-    authorization.set_sensitive(true);
-    headers.insert(AUTHORIZATION, authorization);
-    Ok(discovery::takes(&job.settings.upstream, network, headers).await)
+    Ok(discovery::takes(&job.settings.upstream, network, headers, tokens).await)
 }
 
 /// A bridge has a sign-in open: its tab is as good as ours would be.

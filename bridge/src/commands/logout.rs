@@ -18,10 +18,11 @@ use crate::oauth::resource::ResourceIdentifier;
 use crate::oauth::revocation::{self, RevocationError, TokenTypeHint};
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
-use crate::settings::{DEFAULT_PROFILE, KnownClient, LogoutSettings};
+use crate::settings::{DEFAULT_PROFILE, DpopChoice, KnownClient, LogoutSettings};
 use crate::terminal;
 use crate::untrusted::Untrusted;
 use crate::worker::client_identity;
+use crate::worker::token_request::{self, Possession};
 
 /// How long to wait for a sign-in or refresh under way.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -131,6 +132,8 @@ struct Revoker {
     egress: Egress,
     endpoint: Endpoint,
     client: ClientAuthentication,
+    /// For tokens that are bound: some servers want a proof here too, and others do not look at it.
+    possession: Possession,
 }
 
 /// Why a token was not revoked.
@@ -170,12 +173,16 @@ impl Revoker {
         })?;
         let network = Network::load(&settings.network).map_err(|problem| problem.to_string())?;
         let egress = Egress::new(AddressGuard::new(&upstream), network).allow_http(host);
-        Ok(Revoker { egress, endpoint, client })
+        let tokens = stored.tokens.as_ref();
+        let bound = tokens.and_then(|tokens| Possession::of_refresh(tokens, DpopChoice::Auto, false).ok().flatten());
+        Ok(Revoker { egress, endpoint, client, possession: bound.unwrap_or_else(Possession::none) })
     }
 
     async fn revoke(&mut self, token: &Secret, hint: TokenTypeHint) -> Result<(), Failure> {
-        let request = revocation::request(&self.endpoint, &self.client, token, hint);
-        let answer = self.egress.fetch(request).await.map_err(|error| Failure::Same(error.to_string()))?;
+        let Revoker { egress, endpoint, client, possession } = self;
+        let request = || revocation::request(endpoint, client, token, hint);
+        let answer = token_request::fetch(egress, endpoint, possession, request).await;
+        let answer = answer.map_err(|error| Failure::Same(error.to_string()))?;
         let sent = revocation::sent(&self.client, token);
         revocation::judge(&self.endpoint, &sent, answer.status(), answer.body()).map_err(|error| match error {
             RevocationError::UnsupportedTokenType { .. } => Failure::Token(error.to_string()),

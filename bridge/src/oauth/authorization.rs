@@ -35,6 +35,8 @@ pub struct AuthorizationRequest {
     pub scope: Option<String>,
     /// What the person adds, in order; what this request sets itself goes before it.
     pub more: Vec<(String, String)>,
+    /// `dpop_jkt` (RFC 9449 §10): the code is good with this key only.
+    pub dpop_jkt: Option<String>,
 }
 
 impl AuthorizationRequest {
@@ -67,6 +69,7 @@ impl AuthorizationRequest {
         ];
         pairs.extend(self.resource.as_deref().map(|resource| ("resource", resource)));
         pairs.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
+        pairs.extend(self.dpop_jkt.as_deref().map(|thumbprint| ("dpop_jkt", thumbprint)));
         pairs
     }
 }

@@ -31,7 +31,7 @@ impl Challenge {
     }
 }
 
-/// What a Bearer challenge says (RFC 6750 §3, RFC 9728 §5.1).
+/// What a challenge for an access token says, of the scheme Bearer or DPoP (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BearerChallenge {
     /// `invalid_token`, `insufficient_scope`, …: to compare, not to show.
@@ -42,6 +42,8 @@ pub struct BearerChallenge {
     pub scope: Option<String>,
     /// Where the metadata of the resource is, as it came.
     pub resource_metadata: Option<String>,
+    /// The scheme is DPoP, and Bearer is not offered beside it.
+    pub wants_dpop: bool,
 }
 
 /// Reads every challenge of all the `WWW-Authenticate` fields of a response.
@@ -54,20 +56,22 @@ pub fn parse<V: AsRef<[u8]>>(fields: impl IntoIterator<Item = V>) -> Vec<Challen
     challenges
 }
 
-/// The Bearer challenge of a response, if there is one. Of several, one that names the resource's metadata comes first,
+/// The challenge for an access token, if there is one, be it Bearer or DPoP. Of several, one that names the resource's metadata comes first,
 /// then one that names an error.
 pub fn bearer<V: AsRef<[u8]>>(fields: impl IntoIterator<Item = V>) -> Option<BearerChallenge> {
     let challenges = parse(fields);
     let rank = |challenge: &&Challenge| {
         (challenge.parameter("resource_metadata").is_none(), challenge.parameter("error").is_none())
     };
-    let chosen = challenges.iter().filter(|challenge| challenge.scheme == "bearer").min_by_key(rank)?;
+    let is_for_tokens = |challenge: &&Challenge| matches!(challenge.scheme.as_str(), "bearer" | "dpop");
+    let chosen = challenges.iter().filter(is_for_tokens).min_by_key(rank)?;
     let owned = |name| chosen.parameter(name).map(str::to_owned);
     Some(BearerChallenge {
         error: owned("error"),
         error_description: chosen.parameter("error_description").map(Untrusted::new),
         scope: owned("scope"),
         resource_metadata: owned("resource_metadata"),
+        wants_dpop: challenges.iter().all(|challenge| challenge.scheme != "bearer"),
     })
 }
 

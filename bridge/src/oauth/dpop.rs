@@ -3,11 +3,14 @@
 //! when. Read next: `worker::token_request` for the authorization server, `tokens::dpop` for the resource.
 
 mod key;
+mod presenter;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use url::Url;
 
 pub use self::key::DpopKey;
+pub use self::presenter::Presenter;
 use super::challenge::Challenge;
 use super::json;
 use crate::problem::Code;
@@ -154,6 +157,16 @@ pub struct Authorization {
     pub value: HeaderValue,
     /// The `DPoP` header, marked sensitive: it is good for a moment, with the token.
     pub proof: Option<HeaderValue>,
+}
+
+impl Authorization {
+    /// Puts them where they belong, over headers of the person's.
+    pub fn add_to(self, headers: &mut HeaderMap) {
+        headers.insert(AUTHORIZATION, self.value);
+        if let Some(proof) = self.proof {
+            headers.insert(DPOP, proof);
+        }
+    }
 }
 
 /// Why there is no proof, or no use for one.

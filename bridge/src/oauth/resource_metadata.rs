@@ -27,6 +27,8 @@ pub struct ProtectedResourceMetadata {
     pub scopes_supported: Option<Vec<String>>,
     /// `resource_name`, to show.
     pub resource_name: Option<Untrusted>,
+    /// `dpop_bound_access_tokens_required`: only tokens that are bound by DPoP are taken.
+    pub dpop_bound_access_tokens_required: bool,
 }
 
 /// The URLs to ask when the challenge named none (A1, RFC 9728 §3.1): well-known with the upstream's path and query
@@ -89,6 +91,7 @@ pub fn judge(
         authorization_servers: authorization_servers(&object, at)?,
         scopes_supported: json::texts(&object, "scopes_supported"),
         resource_name: json::words(&object, "resource_name"),
+        dpop_bound_access_tokens_required: json::flag(&object, "dpop_bound_access_tokens_required"),
     })
 }
 

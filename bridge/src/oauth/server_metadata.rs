@@ -47,6 +47,8 @@ pub struct AuthorizationServerMetadata {
     pub authorization_response_iss_parameter_supported: bool,
     /// A client may be known by the URL of its metadata document.
     pub client_id_metadata_document_supported: bool,
+    /// `dpop_signing_alg_values_supported` (RFC 9449 §5.1), as published.
+    pub dpop_signing_alg_values_supported: Option<Vec<String>>,
 }
 
 impl AuthorizationServerMetadata {
@@ -151,6 +153,7 @@ pub fn judge(
             "authorization_response_iss_parameter_supported",
         ),
         client_id_metadata_document_supported: json::flag(&object, "client_id_metadata_document_supported"),
+        dpop_signing_alg_values_supported: json::texts(&object, "dpop_signing_alg_values_supported"),
     })
 }
 
@@ -179,6 +182,7 @@ pub fn fallback_2025_03_26(upstream: &Url, rule: &UrlRule) -> Result<Authorizati
         token_endpoint_auth_methods_supported: None,
         authorization_response_iss_parameter_supported: false,
         client_id_metadata_document_supported: false,
+        dpop_signing_alg_values_supported: None,
     })
 }
 

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
+use url::Url;
 
+use super::dpop::{Judged, Met};
 use super::step_up;
 use super::{Held, Keeper, Purpose, Verdict};
 use crate::credentials::record::unix_now;
 use crate::oauth::challenge::{self, BearerChallenge};
+use crate::oauth::dpop::{Authorization, Objection};
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
 use crate::secret::SentSecrets;
@@ -34,22 +37,26 @@ pub struct Pass<'a> {
     pub(super) authorizations: u32,
     /// The scope that a step-up for this message asked for.
     pub(super) stepped_up: Option<String>,
+    /// What the resource wanted of proofs, and got.
+    pub(super) met: Met,
 }
 
 impl Pass<'_> {
-    /// The `Authorization` header to send, if there is a token; refreshed before its expiry (A14).
+    /// What a request by this method to this URL sends to be let in, if there is a token; refreshed before its expiry (A14).
     ///
     /// # Errors
     /// Where a refresh was due and neither it nor a sign-in gave a token.
-    pub async fn authorize(&mut self) -> Result<Option<HeaderValue>, Problem> {
+    pub async fn authorize(&mut self, method: &Method, url: &Url) -> Result<Option<Authorization>, Problem> {
         let keeper = self.keeper;
-        self.token().await.map_err(|problem| problem.naming(&keeper.settings.login_command()))
-    }
-
-    async fn token(&mut self) -> Result<Option<HeaderValue>, Problem> {
-        if self.keeper.fixed {
+        if keeper.fixed {
             return Ok(None);
         }
+        self.find_token().await.map_err(|problem| problem.naming(&keeper.settings.login_command()))?;
+        let Some(held) = &self.used else { return Ok(None) };
+        Ok(Some(keeper.show(held, (method, url), &mut self.met)?))
+    }
+
+    async fn find_token(&mut self) -> Result<(), Problem> {
         self.used = self.keeper.current()?;
         if let Some(held) = self.used.clone()
             && held.tokens.refresh_token.is_some()
@@ -58,8 +65,9 @@ impl Pass<'_> {
             self.used = Box::pin(self.keeper.refresh_ahead(held, self.purpose, self.arrived)).await?;
         }
         // Shown a token that has ended, some servers answer anything but a challenge.
-        self.used.take_if(|held| held.is_over(unix_now()));
-        Ok(self.used.as_ref().map(|held| held.authorization.clone()))
+        let choice = self.keeper.settings.dpop;
+        self.used.take_if(|held| held.is_over(unix_now()) || !held.is_as_chosen(choice));
+        Ok(())
     }
 
     /// Looks at an answer: a 401 is mended where a token can mend it (A15), and nothing else is touched.
@@ -84,6 +92,9 @@ impl Pass<'_> {
         peer: Option<SocketAddr>,
     ) -> Result<Verdict, Problem> {
         let challenge = || challenge::bearer(headers.get_all(header::WWW_AUTHENTICATE));
+        if let Some(verdict) = self.judge_proof(status, headers)? {
+            return Ok(verdict);
+        }
         match status {
             StatusCode::UNAUTHORIZED if self.keeper.fixed => {
                 Err(self.keeper.job(self.purpose).rejected("the `Authorization` header given"))
@@ -103,6 +114,41 @@ impl Pass<'_> {
                 Ok(Verdict::GoOn)
             }
         }
+    }
+
+    /// Meets what the resource wants of the proof. `None` where it says nothing of it, or there was none.
+    fn judge_proof(&mut self, status: StatusCode, headers: &HeaderMap) -> Result<Option<Verdict>, Problem> {
+        if !self.used.as_ref().is_some_and(|held| held.presenter.is_bound()) {
+            return Ok(None);
+        }
+        self.keeper.wishes.note(headers);
+        if status != StatusCode::UNAUTHORIZED {
+            return Ok(None);
+        }
+        match self.keeper.wishes.judge(headers, &mut self.met) {
+            Judged::TheToken => Ok(None),
+            Judged::SendAgain => {
+                tracing::debug!("the server wants another DPoP proof: sending it again");
+                Ok(Some(Verdict::SendAgain))
+            }
+            Judged::Refused(objection) => Err(self.proof_refused(objection)),
+        }
+    }
+
+    fn proof_refused(&self, objection: Objection) -> Problem {
+        let upstream = SafeUrl::new(&self.keeper.settings.upstream);
+        let (what, hint) = match objection {
+            Objection::UseNonce => (
+                format!("`{upstream}` asks for a DPoP nonce, and takes none that it gives (401 use_dpop_nonce)"),
+                "tell the server's operator; `--dpop never` signs in without DPoP where the server allows it",
+            ),
+            Objection::InvalidProof => (
+                format!("`{upstream}` refuses the DPoP proof (401 invalid_dpop_proof)"),
+                "check the clock of this machine, and whether the server knows itself by another URL; `--dpop never` signs \
+                 in without DPoP where the server allows it",
+            ),
+        };
+        Problem::new(Code::DpopFailed, what, hint).at(upstream)
     }
 
     async fn mend(&mut self, challenge: Option<BearerChallenge>, peer: Option<SocketAddr>) -> Result<Verdict, Problem> {
@@ -131,6 +177,7 @@ impl Pass<'_> {
         }
         self.authorizations += 1;
         self.used = Some(self.keeper.obtain(self.used.take(), job, self.arrived).await?);
+        self.met.forget();
         Ok(Verdict::SendAgain)
     }
 
@@ -156,6 +203,7 @@ impl Pass<'_> {
         job.challenge = Some(Challenged::new(Some(challenge), peer.map(|peer| peer.ip())));
         (job.skip_refresh, job.step_up) = (true, true);
         self.used = Some(self.keeper.obtain(self.used.take(), job, self.arrived).await?);
+        self.met.forget();
         Ok(Verdict::SendAgain)
     }
 

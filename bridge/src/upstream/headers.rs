@@ -1,10 +1,11 @@
 //! The headers of every request to the upstream (T1, T3, A21): the person's, the protocol's, the session's.
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::session::Session;
 use crate::secret::{Secret, SentSecrets};
+use crate::tokens::Authorization;
 
 /// MCP's session header, in both directions.
 pub const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -67,9 +68,9 @@ pub fn secrets(values: &[HeaderValue]) -> SentSecrets {
     sent
 }
 
-/// Puts the token where it belongs, over a header of the person's.
-pub fn authorize(headers: &mut HeaderMap, authorization: Option<HeaderValue>) {
-    if let Some(value) = authorization {
-        headers.insert(AUTHORIZATION, value);
+/// Puts the token where it belongs, and its proof, over headers of the person's.
+pub fn authorize(headers: &mut HeaderMap, authorization: Option<Authorization>) {
+    if let Some(authorization) = authorization {
+        authorization.add_to(headers);
     }
 }

@@ -9,8 +9,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
 use super::job::Challenged;
+use crate::credentials::record::{Tokens, unix_now};
 use crate::http::{Answer, CONNECT_TIMEOUT, Egress, HttpError, MessageClient, Network, Target};
 use crate::oauth::challenge;
+use crate::oauth::dpop::{Nonce, Objection, Presenter};
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::oauth::issuer::Issuer;
 use crate::oauth::resource::ResourceIdentifier;
@@ -30,6 +32,8 @@ pub(super) struct Discovered {
     pub(super) resource: String,
     /// The resource's `scopes_supported`.
     pub(super) resource_scopes: Option<Vec<String>>,
+    /// The resource's `dpop_bound_access_tokens_required` (RFC 9728 §2).
+    pub(super) dpop_required: bool,
     /// The authorization server to use.
     pub(super) server: AuthorizationServerMetadata,
 }
@@ -49,12 +53,15 @@ pub(super) async fn discover(
         Some(resource) => {
             tracing::info!("`{}` names the authorization servers {}", SafeUrl::new(upstream), shown(&resource));
             let server = usable_server(egress, &resource, rules, suits).await?;
-            Ok(Discovered { resource: resource.resource, resource_scopes: resource.scopes_supported, server })
+            let dpop_required = resource.dpop_bound_access_tokens_required;
+            let (resource, resource_scopes) = (resource.resource, resource.scopes_supported);
+            Ok(Discovered { resource, resource_scopes, dpop_required, server })
         }
         None => {
             tracing::info!("`{}` publishes no resource metadata: asking as MCP 2025-03-26 did", SafeUrl::new(upstream));
             let resource = ResourceIdentifier::new(upstream).as_str().to_owned();
-            Ok(Discovered { resource, resource_scopes: None, server: fallback(egress, upstream, rules).await? })
+            let server = fallback(egress, upstream, rules).await?;
+            Ok(Discovered { resource, resource_scopes: None, dpop_required: false, server })
         }
     }
 }
@@ -71,11 +78,25 @@ pub async fn probe(upstream: &Url, network: &Network, headers: HeaderMap) -> Res
     Ok(wanted.then(|| Challenged::new(challenge, response.peer().map(|peer| peer.ip()))))
 }
 
-/// Whether the upstream takes the token in these headers, as far as can be told: one that cannot be asked does not refuse.
-pub async fn takes(upstream: &Url, network: &Network, headers: HeaderMap) -> bool {
-    let status = ping(upstream, network, headers).await.map(|response| response.status());
-    // Some servers answer 500 to a token that they do not know.
-    !matches!(status, Ok(StatusCode::UNAUTHORIZED | StatusCode::INTERNAL_SERVER_ERROR))
+/// Whether the upstream takes this token, as far as can be told: one that cannot be asked does not refuse.
+pub async fn takes(upstream: &Url, network: &Network, headers: &HeaderMap, tokens: &Tokens) -> bool {
+    let Ok(Some(presenter)) = Presenter::new(&tokens.access_token, tokens.private_key()) else { return false };
+    let mut nonce = None;
+    loop {
+        let request = (&Method::POST, upstream);
+        let Ok(authorization) = presenter.authorization(request, unix_now, nonce.as_ref()) else { return false };
+        let mut headers = headers.clone();
+        authorization.add_to(&mut headers);
+        let Ok(answer) = ping(upstream, network, headers).await else { return true };
+        let asked_before = nonce.is_some();
+        nonce = Nonce::given_by(answer.headers());
+        let challenges = challenge::parse(answer.headers().get_all(WWW_AUTHENTICATE));
+        let wants_nonce = presenter.is_bound() && Objection::of_resource(&challenges) == Some(Objection::UseNonce);
+        if asked_before || nonce.is_none() || !wants_nonce {
+            // Some servers answer 500 to a token that they do not know.
+            return !matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::INTERNAL_SERVER_ERROR);
+        }
+    }
 }
 
 /// A message that every server may be asked, in no session.

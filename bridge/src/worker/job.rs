@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::credentials::record::{Tokens, unix_now};
 use crate::credentials::sign_in::Aim;
 use crate::oauth::challenge::BearerChallenge;
+use crate::oauth::dpop::DpopKey;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
-use crate::settings::SignInSettings;
+use crate::settings::{DpopChoice, SignInSettings};
 
 /// A wish for a token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,14 +48,17 @@ pub struct Challenged {
     pub scope: Option<String>,
     /// The address that the upstream had: how far its metadata may lead is judged by it (A19).
     pub peer: Option<IpAddr>,
+    /// Tokens are to be bound: it was a DPoP challenge (RFC 9449 §7.1).
+    #[serde(default)]
+    pub wants_dpop: bool,
 }
 
 impl Challenged {
     /// What is needed of a challenge.
     #[must_use]
     pub fn new(challenge: Option<BearerChallenge>, peer: Option<IpAddr>) -> Self {
-        let BearerChallenge { resource_metadata, scope, .. } = challenge.unwrap_or_default();
-        Challenged { resource_metadata, scope, peer }
+        let BearerChallenge { resource_metadata, scope, wants_dpop, .. } = challenge.unwrap_or_default();
+        Challenged { resource_metadata, scope, peer, wants_dpop }
     }
 }
 
@@ -137,16 +141,26 @@ impl Job {
         }
     }
 
-    /// Whether these tokens have the scope that a step-up is for.
+    /// Whether these tokens have the scope that a step-up is for, and are bound or not as the person wants it.
     #[must_use]
     pub fn is_covered_by(&self, tokens: &Tokens) -> bool {
-        self.demanded().is_none_or(|scope| tokens.has_scope(scope))
+        self.demanded().is_none_or(|scope| tokens.has_scope(scope)) && is_as_chosen(tokens, self.settings.dpop)
     }
 
     /// Whether these are other tokens than the refused ones.
     #[must_use]
     pub fn is_news(&self, tokens: &Tokens) -> bool {
         self.refused.as_ref() != Some(&tokens.fingerprint())
+    }
+}
+
+/// Whether these tokens are bound by DPoP, or are not, as the person wants it; with a damaged key they are of no use.
+#[must_use]
+pub fn is_as_chosen(tokens: &Tokens, choice: DpopChoice) -> bool {
+    match (choice, tokens.private_key()) {
+        (DpopChoice::Always, None) | (DpopChoice::Never, Some(_)) => false,
+        (_, Some(key)) => DpopKey::from_pkcs8(key).is_ok(),
+        (_, None) => true,
     }
 }
 

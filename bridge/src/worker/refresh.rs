@@ -45,7 +45,9 @@ impl Walk<'_> {
         let known = &self.job.settings.client;
         let proof = client_identity::authentication(registration, known, listed.unwrap_or_default())?;
         let Some(client) = proof else { return Ok(false) };
-        let mut possession = Possession::of(tokens, self.job.settings.dpop)?;
+        let wants_dpop = self.job.challenge.as_ref().is_some_and(|challenge| challenge.wants_dpop);
+        let possession = Possession::of_refresh(tokens, self.job.settings.dpop, wants_dpop)?;
+        let Some(mut possession) = possession else { return Ok(false) };
         let registration = registration.clone();
         let (scope, signed_in_at) = (tokens.scope.clone(), tokens.signed_in_at);
         progress.phase(Phase::Refreshing);

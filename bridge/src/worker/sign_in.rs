@@ -22,6 +22,7 @@ use crate::http::Egress;
 use crate::oauth::authorization::{
     self, AuthorizationRequest, AuthorizationResponse, AuthorizationResponseError, Expected,
 };
+use crate::oauth::dpop::Wanted;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::grant::authorization_code::{self, AuthorizationCodeGrant};
 use crate::oauth::pkce::Pkce;
@@ -52,6 +53,8 @@ struct Attempt<'a> {
     client: ClientIdentity,
     pkce: Pkce,
     state: State,
+    /// The thumbprint of the key that the code is to be good with.
+    dpop_jkt: Option<String>,
 }
 
 type Judged = Result<AuthorizationResponse, AuthorizationResponseError>;
@@ -98,7 +101,10 @@ impl Walk<'_> {
         client: Client,
     ) -> Result<(), Problem> {
         let Client { identity: client, callback, reused } = client;
-        let attempt = Attempt { discovered, scope, client, pkce: Pkce::generate()?, state: State::generate()? };
+        let possession = self.possession(stage.record, discovered)?;
+        let dpop_jkt = possession.thumbprint().map(str::to_owned);
+        let attempt =
+            Attempt { discovered, scope, client, pkce: Pkce::generate()?, state: State::generate()?, dpop_jkt };
         // Asked without the person first, with nothing of the request that they will make.
         let trial = self.authorization_url(&attempt, &State::generate()?, &Pkce::generate()?.challenge)?;
         if reused && shows_an_error_page(stage.egress, &trial).await {
@@ -130,7 +136,7 @@ impl Walk<'_> {
         };
         stage.progress.phase(Phase::Exchanging);
         let result = match response {
-            Ok(response) => self.exchange(stage, &attempt, response).await,
+            Ok(response) => self.exchange(stage, &attempt, possession, response).await,
             Err(error) => {
                 self.refused(stage, discovered, &attempt.client, (error.forgets_registration(), error.into()))
             }
@@ -155,8 +161,27 @@ impl Walk<'_> {
             resource: self.resource(attempt.discovered),
             scope: attempt.scope.clone(),
             more: self.job.settings.authorization.parameters.clone(),
+            dpop_jkt: attempt.dpop_jkt.clone(),
         };
         Ok(request.url(&self.rule)?)
+    }
+
+    /// The key that tokens are to be bound to, if they are (RFC 9449): that of the ones before, or a new one.
+    pub(super) fn possession(&self, record: &Record, discovered: &Discovered) -> Result<Possession, Problem> {
+        let server = &discovered.server;
+        let wanted = Wanted {
+            by_metadata: discovered.dpop_required,
+            by_challenge: self.job.challenge.as_ref().is_some_and(|challenge| challenge.wants_dpop),
+            offered: server.dpop_signing_alg_values_supported.as_deref(),
+        };
+        if !wanted.decide(self.job.settings.dpop)? {
+            if wanted.by_metadata || wanted.by_challenge {
+                tracing::warn!("`{}` demands tokens bound by DPoP: going on without", SafeUrl::new(self.upstream()));
+            }
+            return Ok(Possession::none());
+        }
+        let before = record.issuers.get(&server.issuer).and_then(|stored| stored.tokens.as_ref());
+        Ok(Possession::begin(before, self.job.settings.dpop)?)
     }
 
     /// Sends the person's browser to the authorization server (A8, A12).
@@ -223,6 +248,7 @@ impl Walk<'_> {
         &self,
         stage: &mut Stage<'_, '_>,
         attempt: &Attempt<'_>,
+        mut possession: Possession,
         response: AuthorizationResponse,
     ) -> Result<(), Problem> {
         let server = &attempt.discovered.server;
@@ -237,7 +263,6 @@ impl Walk<'_> {
         let request = || authorization_code::request(endpoint, client, &grant);
         let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
-        let mut possession = Possession::none();
         match token_request::ask(stage.egress, endpoint, &mut possession, &grant.sent(client), request).await {
             Ok(mut tokens) => {
                 tokens.scope = tokens.scope.or_else(|| attempt.scope.clone());

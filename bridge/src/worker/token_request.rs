@@ -99,16 +99,18 @@ impl Possession {
         Ok(Possession { key: Some(key), nonce, skew: 0, required: choice == DpopChoice::Always })
     }
 
-    /// For what is bound, or may be, to the key of these tokens; nothing where they have none.
+    /// For a refresh of these tokens: by the key that they are bound to; where they are not, and are to be (`wanted`), by a
+    /// new one, for a refresh may bind them. `None` where it cannot be done as the person wants it.
     ///
     /// # Errors
-    /// [`DpopError::KeyDamaged`].
-    pub fn of(tokens: &Tokens, choice: DpopChoice) -> Result<Self, DpopError> {
-        match &tokens.dpop {
-            None => Ok(Possession::none()),
-            Some(known) => {
-                DpopKey::from_pkcs8(&known.private_key).and_then(|_| Possession::begin(Some(tokens), choice))
-            }
+    /// [`DpopError::Crypto`].
+    pub fn of_refresh(tokens: &Tokens, choice: DpopChoice, wanted: bool) -> Result<Option<Self>, DpopError> {
+        match (choice, &tokens.dpop) {
+            (DpopChoice::Never, Some(_)) => Ok(None),
+            (_, Some(known)) if DpopKey::from_pkcs8(&known.private_key).is_err() => Ok(None),
+            (DpopChoice::Never, None) => Ok(Some(Possession::none())),
+            (DpopChoice::Auto, None) if !wanted => Ok(Some(Possession::none())),
+            _ => Possession::begin(Some(tokens), choice).map(Some),
         }
     }
 
@@ -141,7 +143,7 @@ impl Possession {
     }
 
     /// A server that does no DPoP answers Bearer, and that may be used as such (RFC 9449 §5).
-    fn judge(&self, endpoint: &Endpoint, tokens: &TokenResponse) -> Result<(), TokenError> {
+    pub(super) fn judge(&self, endpoint: &Endpoint, tokens: &TokenResponse) -> Result<(), TokenError> {
         match tokens.token_type {
             TokenType::Dpop if self.key.is_none() => Err(TokenError::BoundUnasked { at: endpoint.shown() }),
             TokenType::Bearer if self.required => Err(TokenError::Unbound { at: endpoint.shown() }),
@@ -179,3 +181,6 @@ impl From<TokenRequestError> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,7 @@ pub(super) struct Entry {
     signed_in_at: Option<String>,
     expires_at: Option<String>,
     can_refresh: bool,
+    dpop: bool,
     sign_in: Option<UnderWay>,
     folder: String,
     /// For the words alone.
@@ -99,6 +100,7 @@ impl Entry {
             signed_in_at: tokens.map(|tokens| rfc3339(tokens.signed_in_at)),
             expires_at: tokens.and_then(|tokens| tokens.expires_at).map(rfc3339),
             can_refresh,
+            dpop: tokens.is_some_and(Tokens::is_bound),
             sign_in: under_way(room).map(|sign_in| UnderWay {
                 phase: sign_in.state,
                 started_at: rfc3339(sign_in.started_at),
@@ -152,7 +154,9 @@ impl Entry {
             Some(end) if end > now => format!("ends in {}", span(end - now)),
             Some(end) => format!("ended {} ago", span(now - end)),
         };
-        format!("{end}; {}", if self.can_refresh { "is renewed without you" } else { "cannot be renewed" })
+        let bound = if self.dpop { "; bound to a key of this machine (DPoP)" } else { "" };
+        let renewed = if self.can_refresh { "is renewed without you" } else { "cannot be renewed" };
+        format!("{end}; {renewed}{bound}")
     }
 }
 

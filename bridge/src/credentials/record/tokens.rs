@@ -72,7 +72,14 @@ impl Tokens {
     /// nothing, though the key is kept for the refresh token.
     #[must_use]
     pub fn is_bound(&self) -> bool {
-        self.dpop.is_some() && self.token_type.eq_ignore_ascii_case("dpop")
+        self.private_key().is_some()
+    }
+
+    /// The private key that the access token is bound to, if it is.
+    #[must_use]
+    pub fn private_key(&self) -> Option<&Secret> {
+        let binding = self.dpop.as_ref().filter(|_| self.token_type.eq_ignore_ascii_case("dpop"));
+        binding.map(|binding| &binding.private_key)
     }
 
     /// Tells this access token from others without showing it.

@@ -18,6 +18,7 @@ fn request(endpoint: &str) -> AuthorizationRequest {
         resource: Some("https://mcp.example.com/mcp".to_owned()),
         scope: Some("a b".to_owned()),
         more: Vec::new(),
+        dpop_jkt: None,
     }
 }
 
@@ -78,6 +79,14 @@ mod rfc6749_4_1_1 {
         for (name, value) in table {
             assert_eq!(all(name), [value], "{name}");
         }
+    }
+
+    #[test]
+    fn rfc9449_10_the_code_is_bound_to_the_key_that_is_named() {
+        let mut bound = request("https://as.example.com/authorize");
+        bound.dpop_jkt = Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".to_owned());
+        let last = pairs(&bound).pop().unwrap();
+        assert_eq!(last, ("dpop_jkt".to_owned(), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".to_owned()));
     }
 
     #[test]

@@ -182,6 +182,21 @@ mod rfc6750_3 {
     }
 
     #[test]
+    fn rfc9449_7_1_a_challenge_of_dpop_is_one_for_tokens_and_demands_bound_ones_where_it_stands_alone() {
+        let table: [(&str, &[&str], bool); 4] = [
+            ("alone", &["DPoP algs=\"ES256\", resource_metadata=\"https://a.example\""], true),
+            ("beside another scheme", &["Basic realm=x", "DPoP resource_metadata=\"https://a.example\""], true),
+            ("beside Bearer", &["Bearer, DPoP resource_metadata=\"https://a.example\""], false),
+            ("Bearer", &["Bearer resource_metadata=\"https://a.example\""], false),
+        ];
+        for (name, fields, expected) in table {
+            let found = bearer(fields).unwrap();
+            assert_eq!(found.resource_metadata.as_deref(), Some("https://a.example"), "{name}");
+            assert_eq!(found.wants_dpop, expected, "{name}");
+        }
+    }
+
+    #[test]
     fn an_empty_parameter_is_as_if_absent() {
         assert_eq!(bearer(["Bearer scope=\"\""]).unwrap().scope, None);
     }

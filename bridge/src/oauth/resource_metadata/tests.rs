@@ -63,13 +63,14 @@ mod rfc9728_3_2 {
         let read = judged(
             200,
             r#"{"resource":"https://MCP.example.com/public/mcp","authorization_servers":["https://as.example.com"],
-                "scopes_supported":["a","b"],"resource_name":"Files","unknown":1}"#,
+                "scopes_supported":["a","b"],"resource_name":"Files","dpop_bound_access_tokens_required":true,"unknown":1}"#,
         )
         .unwrap();
         assert_eq!(read.resource, "https://MCP.example.com/public/mcp");
         assert_eq!(read.authorization_servers, ["https://as.example.com"]);
         assert_eq!(read.scopes_supported.unwrap(), ["a", "b"]);
         assert_eq!(read.resource_name.unwrap().to_string(), "Files");
+        assert!(read.dpop_bound_access_tokens_required);
     }
 
     #[test]

@@ -92,8 +92,10 @@ mod rfc8414_3_2 {
         object["scopes_supported"] = json!(["offline_access"]);
         object["revocation_endpoint"] = json!("https://as.example.com/revoke");
         object["client_id_metadata_document_supported"] = json!(true);
+        object["dpop_signing_alg_values_supported"] = json!(["ES256"]);
         let read = judged(&object).unwrap();
         assert_eq!(read.issuer, ISSUER);
+        assert_eq!(read.dpop_signing_alg_values_supported.unwrap(), ["ES256"]);
         assert_eq!(read.authorization_endpoint.unwrap().as_str(), "https://as.example.com/authorize?tenant=1");
         assert_eq!(read.token_endpoint.as_str(), "https://as.example.com/token");
         assert_eq!(read.registration_endpoint.unwrap().as_str(), "https://as.example.com/register");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::credentials::record::{Extra, Registration};
+use crate::credentials::record::{DpopBinding, Extra, Registration};
 use crate::credentials::store::Store;
 use crate::secret::Secret;
 
@@ -58,7 +58,7 @@ fn the_json_has_the_documented_fields_and_nothing_secret() {
         "resource": "https://mcp.example/mcp?…", "profile": "work", "state": "signed_in", "issuer": ISSUER,
         "account": "anna@example.com", "client": {"id": "id", "source": "given"},
         "scopes": ["mcp:tools\\u{1b}", "offline_access"], "signed_in_at": "2026-11-24T13:55:00Z",
-        "expires_at": "2026-11-24T14:52:00Z", "can_refresh": true, "sign_in": null, "folder": Value::Null,
+        "expires_at": "2026-11-24T14:52:00Z", "can_refresh": true, "dpop": false, "sign_in": null, "folder": Value::Null,
     });
     assert_eq!(value, expected);
 }
@@ -121,4 +121,16 @@ fn only_a_sign_in_whose_process_holds_the_lock_is_under_way() {
     assert!(!words.contains("hunter2") && !shown.to_string().contains("hunter2"));
     drop(lock);
     assert!(!is_under_way(&room), "its process has died");
+}
+
+#[test]
+fn a_bound_token_is_told_and_its_key_is_not() {
+    let mut bound = record(Some(NOW + 60), None);
+    let tokens = bound.issuer_mut(ISSUER).tokens.as_mut().unwrap();
+    tokens.token_type = "DPoP".to_owned();
+    let (private_key, nonce) = (Secret::new("hunter2"), Some("hunter2".to_owned()));
+    tokens.dpop = Some(DpopBinding { private_key, nonce, extra: Extra::default() });
+    let bound = entry(&bound);
+    assert!(bound.dpop && bound.in_words(NOW).contains("cannot be renewed; bound to a key of this machine (DPoP)"));
+    assert!(!serde_json::to_string(&bound).unwrap().contains("hunter2"));
 }
