@@ -57,7 +57,7 @@ impl Walk<'_> {
             let scope = scope.as_deref();
             let (client, reused) = self.client_without_redirect(stage.egress, stage.record, &discovered, scope).await?;
             let client_id = client.registration.client_id.clone();
-            let (resource, possession) = (self.resource(&discovered), Possession::none());
+            let (resource, possession) = (self.resource(&discovered), self.possession(stage.record, &discovered)?);
             let attempt = Attempt { discovered: &discovered, endpoint, scope, resource, client, possession };
             let ended = self.authorize_device(stage, attempt).await;
             let reusable = stage.record.issuer_mut(&server.issuer).reusable();
@@ -130,7 +130,13 @@ impl Walk<'_> {
             let room = self.room.reserve(self.lock)?;
             let asked = SystemTime::now();
             match self.poll_once(stage, attempt, codes).await? {
-                Ok(Poll::Tokens(tokens)) => return Ok(Ok((kept(attempt, *tokens, asked), room))),
+                Ok(Poll::Tokens(tokens)) => {
+                    let endpoint = &attempt.discovered.server.token_endpoint;
+                    if let Err(error) = attempt.possession.judge(endpoint, &tokens) {
+                        return Ok(Err(error.into()));
+                    }
+                    return Ok(Ok((kept(attempt, *tokens, asked), room)));
+                }
                 Ok(Poll::Pending) => pace.answered(),
                 Ok(Poll::SlowDown(named)) => pace.slow_down(named),
                 Err(Missed::Unanswered(why)) => {
