@@ -150,6 +150,15 @@ faults! {
     NoVerificationUriComplete, "no-verification-uri-complete", "a device authorization lacks verification_uri_complete";
     NoDeviceInterval, "no-device-interval", "a device authorization lacks interval";
     InsecureVerificationUri, "insecure-verification-uri", "a device authorization sends the person to a page without TLS elsewhere";
+    IssuerSpelling, "issuer-spelling" = Takes::Text { of: "ISSUER", default: "https://issuer.example" }, "the metadata and the authorization response say this issuer, however the server is named";
+    AnotherServerFirst, "another-server-first" = Takes::Text { of: "ISSUER", default: "https://elsewhere.example" }, "the resource metadata names this authorization server before the own one";
+    LocalhostOnly, "localhost-only", "redirect URIs at an address of loopback are refused, at registration and at the authorization endpoint";
+    ResourceRefused, "resource-refused" = Takes::Text { of: "WHERE", default: "authorize" }, "a request with resource is refused with invalid_target, one without it is not: at authorize, token or refresh, or at entra, which is authorize with invalid_request and the words of Entra ID";
+    ScopeRefused, "scope-refused" = Takes::Text { of: "SCOPE", default: "offline_access" }, "the authorization endpoint answers invalid_scope to whoever asks for this scope, and names it";
+    ScopesRefused, "scopes-refused" = Takes::Text { of: "KEPT", default: "mcp:tools" }, "the authorization endpoint answers invalid_scope, without saying to which, to whoever asks for more than this scope; none: for any";
+    OfflineNeedsConsent, "offline-needs-consent", "only who asks for offline_access with prompt=consent gets a refresh token (OpenID Connect Core §11)";
+    RefreshNeedsScope, "refresh-needs-scope", "a refresh without scope is refused with invalid_request";
+    FormTokenAnswers, "form-token-answers", "the token endpoint answers in form-encoding, and refuses with status 200";
     TokenRedirect, "token-redirect", "the token endpoint redirects (307) to another origin";
 }
 

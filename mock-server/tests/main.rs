@@ -24,6 +24,7 @@ mod outages;
 mod pages;
 mod primitives;
 mod recovery;
+mod refusals;
 mod registration;
 mod resource;
 mod resumption;

@@ -21,7 +21,7 @@ use crate::authorization::scope::Scope;
 use crate::faults::Fault;
 use crate::pages::layout;
 use crate::random;
-use crate::settings::{Account, Approval, Layout, MCP_SCOPE, OPENID_SCOPE};
+use crate::settings::{Account, Approval, Layout, MCP_SCOPE, OFFLINE_SCOPE, OPENID_SCOPE};
 use crate::state::{ServerState, Shared};
 
 /// A request in which nothing is wrong; only a person's word is missing.
@@ -109,7 +109,7 @@ pub(crate) fn response(
     if state.has(Fault::WrongIss) {
         answer.push(("iss", ELSEWHERE.to_owned()));
     } else if !state.has(Fault::NoIss) {
-        answer.push(("iss", state.issuer.clone()));
+        answer.push(("iss", state.fault_text(Fault::IssuerSpelling).unwrap_or_else(|| state.issuer.clone())));
     }
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&answer).finish();
     let joint = if redirect_uri.contains('?') { '&' } else { '?' };
@@ -155,6 +155,9 @@ fn judged_redirect_uri<'a>(state: &ServerState, parameters: &'a Parameters) -> R
         None => "the client is not known".to_owned(),
     })?;
     let uri = parameters.get("redirect_uri").ok_or("redirect_uri is missing")?;
+    if state.has(Fault::LocalhostOnly) && redirect_uri::is_loopback_address(uri) {
+        return Err("redirect_uri: an address of loopback is not accepted, only its name".to_owned());
+    }
     let registered = client.redirect_uris.iter().any(|registered| redirect_uri::matches(registered, uri));
     if registered { Ok(uri) } else { Err("redirect_uri is not registered for this client".to_owned()) }
 }
@@ -183,7 +186,7 @@ pub(super) fn judged(
         state: parameters.get("state").map(str::to_owned),
         challenge: judged_challenge(parameters)?.to_owned(),
         resource: judged_resource(state, parameters)?,
-        scope: judged_scope(state, parameters.get("scope"))?,
+        scope: asked_scope(state, parameters)?,
         nonce: parameters.get("nonce").map(str::to_owned),
     })
 }
@@ -207,7 +210,16 @@ pub(super) fn judged_resource(state: &ServerState, parameters: &Parameters) -> R
     if parameters.has_several_resources() {
         return Err(refusal("invalid_target", "a grant is for one resource"));
     }
+    let refused = state.fault_text(Fault::ResourceRefused);
     match parameters.get("resource") {
+        Some(_) if refused.as_deref() == Some("authorize") => {
+            Err(refusal("invalid_target", "this server knows no resource indicators"))
+        }
+        Some(_) if refused.as_deref() == Some("entra") => Err(refusal(
+            "invalid_request",
+            "AADSTS9010010: The resource parameter provided in the request doesn't match with the requested scopes.",
+        )),
+        None if refused.is_some() => Ok(None),
         Some(resource) if state.issues_for(resource) => Ok(Some(resource.to_owned())),
         Some(resource) => Err(refusal("invalid_target", format!("the resource is {}, not {resource}", state.mcp_url))),
         None if state.settings.layout == Layout::Authorization2025_03_26 => Ok(None),
@@ -221,6 +233,30 @@ pub(super) fn judged_scope(state: &ServerState, scope: Option<&str>) -> Result<S
     let Some(scope) = scope else { return Ok([MCP_SCOPE].into_iter().collect()) };
     let asked = Scope::parse(scope).filter(|asked| asked.is_within(&supported));
     asked.ok_or_else(|| refusal("invalid_scope", format!("the supported scopes are: {supported}")))
+}
+
+/// The same, with what the faults have against it.
+fn asked_scope(state: &ServerState, parameters: &Parameters) -> Result<Scope, Refusal> {
+    let scope = parameters.get("scope");
+    if let Some(refused) = refused_scope(state, scope) {
+        return Err(refused);
+    }
+    let asked = judged_scope(state, scope)?;
+    if state.has(Fault::OfflineNeedsConsent) && parameters.get("prompt") != Some("consent") {
+        return Ok(asked.words().filter(|word| *word != OFFLINE_SCOPE).collect());
+    }
+    Ok(asked)
+}
+
+/// What the faults refuse of a scope that is on offer.
+fn refused_scope(state: &ServerState, scope: Option<&str>) -> Option<Refusal> {
+    let asked = Scope::parse(scope?)?;
+    if let Some(refused) = state.fault_text(Fault::ScopeRefused).filter(|refused| asked.contains(refused)) {
+        return Some(refusal("invalid_scope", format!("the scope '{refused}' is not allowed for this client")));
+    }
+    let kept = state.fault_text(Fault::ScopesRefused)?;
+    let allowed = if kept == "none" { Scope::default() } else { Scope::parse(&kept)? };
+    (!asked.is_within(&allowed)).then(|| refusal("invalid_scope", "the scope is not allowed"))
 }
 
 fn page(state: &ServerState, reason: &str) -> Response {

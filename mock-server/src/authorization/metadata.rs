@@ -26,9 +26,11 @@ pub(crate) async fn protected_resource(State(state): State<Shared>) -> Response 
         return StatusCode::NOT_FOUND.into_response();
     }
     let resource = if state.has(Fault::WrongResource) { format!("{ELSEWHERE}/mcp") } else { state.mcp_url.clone() };
+    let another = state.fault_text(Fault::AnotherServerFirst);
+    let servers = another.into_iter().chain([state.authorization_server()]).collect::<Vec<_>>();
     Json(json!({
         "resource": resource,
-        "authorization_servers": [state.authorization_server()],
+        "authorization_servers": servers,
         "scopes_supported": state.settings.resource_scopes(),
         "bearer_methods_supported": ["header"],
         "resource_name": "Mock MCP server",
@@ -77,8 +79,9 @@ pub(crate) async fn jwks(State(state): State<Shared>) -> Json<Value> {
 fn server_document(state: &ServerState) -> Value {
     let issuer = &state.issuer;
     let methods = state.settings.auth_methods().into_iter().map(AuthMethod::name).collect::<Vec<_>>();
+    let said = state.fault_text(Fault::IssuerSpelling).unwrap_or_else(|| issuer.clone());
     let mut document = json!({
-        "issuer": if state.has(Fault::WrongIssuer) { ELSEWHERE } else { issuer },
+        "issuer": if state.has(Fault::WrongIssuer) { ELSEWHERE } else { &said },
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
         "jwks_uri": format!("{issuer}/jwks.json"),

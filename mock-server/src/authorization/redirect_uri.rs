@@ -13,6 +13,11 @@ pub(crate) fn may_be_registered(uri: &str) -> bool {
     secure && url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
 }
 
+/// Whether it is at an address of loopback, in digits.
+pub(crate) fn is_loopback_address(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|url| is_literal(&url))
+}
+
 /// Whether a request's URI is the registered one: to the letter, but for the port of a loopback address (RFC 8252 §7.3).
 /// `localhost` is a name, no address: its port is compared too.
 pub(crate) fn matches(registered: &str, requested: &str) -> bool {

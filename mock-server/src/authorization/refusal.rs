@@ -5,9 +5,10 @@ use std::borrow::Cow;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use crate::authorization::client_authentication::AuthenticationFault;
 use crate::faults::Fault;
@@ -43,6 +44,14 @@ pub(crate) fn unauthenticated(state: &ServerState, fault: AuthenticationFault, h
     Refusal { status, code: "invalid_client".into(), description: fault.to_string() }
 }
 
+/// An answer as some servers give it: form-encoded, with status 200 whatever it says.
+pub(crate) fn form(document: &Value) -> Response {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let members = document.as_object().into_iter().flatten().map(|(name, value)| (name, text(value)));
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
+    ([(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8")], body).into_response()
+}
+
 impl Refusal {
     /// A public client where a client must prove itself.
     pub(crate) fn public_client() -> Self {
@@ -52,6 +61,9 @@ impl Refusal {
 
     pub(crate) fn response(&self, state: &ServerState) -> Response {
         let body = json!({ "error": self.code, "error_description": state.words(&self.description) });
+        if state.has(Fault::FormTokenAnswers) {
+            return form(&body);
+        }
         let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token endpoint\""));

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::authorization::client_metadata::{self, Judged, MetadataFault};
 use crate::authorization::jwt::seconds;
 use crate::authorization::records::{Client, Registration};
+use crate::authorization::redirect_uri;
 use crate::authorization::software_statement::{self, StatementFault};
 use crate::faults::Fault;
 use crate::random::{self, NoRandomness};
@@ -94,6 +95,11 @@ fn accepted(state: &ServerState, headers: &HeaderMap, body: &[u8]) -> Result<Val
         judge_token(headers, needed)?;
     }
     let (judged, statement) = judged(state, read(headers, body)?)?;
+    if state.has(Fault::LocalhostOnly)
+        && let Some(uri) = judged.redirect_uris.iter().find(|uri| redirect_uri::is_loopback_address(uri))
+    {
+        return Err(MetadataFault::RedirectUri(uri.clone()).into());
+    }
     let id = format!("client-{}", random::token()?);
     let client = client(state, id, judged, statement, None)?;
     let document = information(state, &client);

@@ -20,11 +20,12 @@ use crate::authorization::jwt::{Claims, seconds};
 use crate::authorization::parameters::Parameters;
 use crate::authorization::pkce;
 use crate::authorization::records::{Client, Code, CodeUse, FamilyId, Grant, Records, RefreshFault};
-use crate::authorization::refusal::{Refusal, refusal, server_error, unauthenticated};
+use crate::authorization::refusal::{Refusal, form, refusal, server_error, unauthenticated};
 use crate::authorization::scope::Scope;
 use crate::faults::answer::NoAnswer;
 use crate::faults::{self, Fault};
 use crate::random;
+use crate::settings::OFFLINE_SCOPE;
 use crate::state::{ServerState, Shared};
 
 /// `POST /token` (RFC 6749 §4.1.3, §6).
@@ -36,6 +37,7 @@ pub(crate) async fn token(
 ) -> Response {
     let answer = match answer(&state, query.as_deref(), &headers, &body) {
         Ok(_) if state.take_fault(Fault::LostTokenAnswer) => Extension(NoAnswer).into_response(),
+        Ok(document) if state.has(Fault::FormTokenAnswers) => form(&document),
         Ok(document) => Json(document).into_response(),
         Err(refusal) => refusal.response(&state),
     };
@@ -101,6 +103,7 @@ fn redeem_code(
         }
     }
     judge_code(&code, form)?;
+    judge_resource_refused(state, "token", form)?;
     let family = records.start_family(code.grant.clone());
     if let Some(code) = records.code(text) {
         code.use_ = CodeUse::Redeemed(family);
@@ -121,6 +124,15 @@ fn judge_code(code: &Code, form: &Parameters) -> Result<(), Refusal> {
         return Err(refusal("invalid_grant", "code_verifier does not belong to code_challenge"));
     }
     judge_resource(code.grant.resource.as_deref(), form)
+}
+
+/// What [`Fault::ResourceRefused`] has against this request.
+fn judge_resource_refused(state: &ServerState, place: &str, form: &Parameters) -> Result<(), Refusal> {
+    let is_here = state.fault_text(Fault::ResourceRefused).is_some_and(|refused| refused == place);
+    if is_here && form.get("resource").is_some() {
+        return Err(refusal("invalid_target", "this server knows no resource indicators here"));
+    }
+    Ok(())
 }
 
 /// RFC 8707 §2.2: the resource of the authorization, no other and not none.
@@ -153,7 +165,13 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
     });
     let (id, family) = found?;
     let grant = family.grant;
-    judge_resource(grant.resource.as_deref(), form)?;
+    judge_resource_refused(state, "refresh", form)?;
+    if form.get("resource").is_some() || state.fault_text(Fault::ResourceRefused).as_deref() != Some("refresh") {
+        judge_resource(grant.resource.as_deref(), form)?;
+    }
+    if state.has(Fault::RefreshNeedsScope) && form.get("scope").is_none() {
+        return Err(refusal("invalid_request", "scope is missing: the scope parameter is required"));
+    }
     let scope = match form.get("scope") {
         None => grant.scope.clone(),
         Some(asked) => Scope::parse(asked)
@@ -212,7 +230,8 @@ fn issue(state: &ServerState, records: &mut Records, client: &Client, issue: &Is
         document["id_token"] = json!(token);
     }
     let mut beside = presented.map(str::to_owned);
-    if client.may_use("refresh_token") && (presented.is_none() || state.settings.rotate_refresh_tokens) {
+    let is_offline = grant.scope.contains(OFFLINE_SCOPE) || !state.has(Fault::OfflineNeedsConsent);
+    if is_offline && client.may_use("refresh_token") && (presented.is_none() || state.settings.rotate_refresh_tokens) {
         let refresh_token = random::token().map_err(server_error)?;
         state.remember_secret(&refresh_token);
         records.add_refresh_token(refresh_token.clone(), family, state.settings.refresh_token_lifetime);
