@@ -69,6 +69,9 @@ pub struct SignInSettings {
     pub profile: String,
     /// The scope to ask for instead of what the server names (A9).
     pub scope: Option<String>,
+    /// The one issuer that is wanted, to the letter, however the resource names it (A2, A3).
+    #[serde(default)]
+    pub issuer: Option<String>,
     /// The name that a consent page shows (RFC 7591 `client_name`).
     pub client_name: String,
     /// The client identities that the person gave.

@@ -8,7 +8,7 @@ mod pasted;
 mod qr;
 
 use std::fs::OpenOptions;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,12 +26,27 @@ const WAITING: usize = 64 * 1024;
 /// How long the end of the program waits for a stderr that nobody reads.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// How much of an answer is read, in bytes.
+const LONGEST_ANSWER: u64 = 1024;
+
 /// stderr; `None` where the system gives no thread for it.
 static STDERR: OnceLock<Option<Outlet>> = OnceLock::new();
 
 /// Says a sentence to the person. Never waits: what finds no room is dropped.
 pub fn say(text: &str) {
     write(format!("{text}\n").as_bytes());
+}
+
+/// Asks the person a question; only `y` or `yes` is a yes. No, where nobody sits at a terminal. Waits for the answer.
+#[must_use]
+pub fn agrees(question: &str) -> bool {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return false;
+    }
+    say(question);
+    let mut answer = String::new();
+    let read = io::stdin().lock().take(LONGEST_ANSWER).read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// Waits shortly for what was said to be written: to be called before the program ends.

@@ -67,6 +67,11 @@ pub trait Audience: Sync {
 
     /// Why what was pasted does not end the wait, or what is to be said of it.
     fn not_pasted(&self, _why: &str) {}
+
+    /// Asks, once, whether a server that is named so and the issuer that it calls itself are one (A3). Nobody says yes.
+    fn vouches(&self, _upstream: &SafeUrl, _named: &Untrusted, _published: &Untrusted) -> bool {
+        false
+    }
 }
 
 /// Where a person is asked to sign in.
@@ -126,7 +131,8 @@ pub async fn obtain(job: &Job, audience: &dyn Audience) -> Result<Obtained, Prob
     {
         return Ok(Obtained::UnderWay); // whoever waits has seen how it ended
     }
-    let walk = Walk { job, room: &room, lock: &lock, rule: url_rule(job) };
+    let walk =
+        Walk { job, room: &room, lock: &lock, rule: UrlRule::of(&job.settings.upstream, job.settings.allow_http) };
     let mut progress = Progress::begin(&room, &lock, job)?;
     let result = walk.go(&mut progress, audience).await;
     let result = result.map_err(|problem| problem.naming(&job.settings.login_command()));
@@ -194,10 +200,4 @@ impl Walk<'_> {
     fn upstream(&self) -> &Url {
         &self.job.settings.upstream
     }
-}
-
-/// `--allow-http` is for the upstream's own host (T16, A19).
-fn url_rule(job: &Job) -> UrlRule {
-    let host = job.settings.upstream.host_str().filter(|_| job.settings.allow_http);
-    host.map_or_else(UrlRule::default, UrlRule::with_http_host)
 }

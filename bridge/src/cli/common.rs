@@ -9,6 +9,7 @@ use super::network::NetworkArgs;
 use super::server::ServerArgs;
 use super::sign_in::SignInArgs;
 use super::state::StateArgs;
+use crate::oauth::endpoint::UrlRule;
 use crate::problem::Problem;
 use crate::settings::{DEFAULT_PROFILE, Patience, Settings, SignInSettings, TransportSettings, check_upstream};
 
@@ -40,8 +41,10 @@ impl CommonArgs {
         chosen: &mut Chosen,
         ground: &Ground<'_>,
     ) -> Result<Settings, Problem> {
+        let upstream = check_upstream(upstream, self.server.allow_http)?;
         let sign_in = SignInSettings {
-            upstream: check_upstream(upstream, self.server.allow_http)?,
+            issuer: self.sign_in.issuer(&UrlRule::of(&upstream, self.server.allow_http))?,
+            upstream,
             state_dir_named: self.state.state_dir.is_some(),
             state_dir: self.state.dir()?,
             server: chosen.server.clone(),

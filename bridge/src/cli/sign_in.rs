@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::oauth::endpoint::UrlRule;
+use crate::oauth::issuer::Issuer;
 use crate::oauth::scope::Scope;
 use crate::problem::{Code, Problem};
 use crate::settings::DpopChoice;
@@ -19,6 +21,9 @@ pub(super) struct SignInArgs {
     /// The scope to ask for, instead of what the server names
     #[arg(long, value_name = "SCOPE", help_heading = "Sign-in")]
     scope: Option<String>,
+    /// The authorization server to use of several, and the issuer that it may call itself, to the letter
+    #[arg(long, value_name = "URL", help_heading = "Sign-in")]
+    issuer: Option<String>,
     /// The name that the consent page shows for this client
     #[arg(long, value_name = "NAME", default_value = "mcp-bridge", help_heading = "Sign-in")]
     pub(super) client_name: String,
@@ -115,6 +120,17 @@ impl SignInArgs {
             DpopArg::Always => DpopChoice::Always,
             DpopArg::Never => DpopChoice::Never,
         }
+    }
+
+    /// # Errors
+    /// What is no issuer (RFC 8414 §2), or one by plain http that nobody allowed.
+    pub(super) fn issuer(&self, rule: &UrlRule) -> Result<Option<String>, Problem> {
+        let Some(issuer) = &self.issuer else { return Ok(None) };
+        Issuer::parse(issuer, rule).map_err(|error| {
+            let hint = "write `--issuer` as the server publishes it, as `https://auth.example.com`";
+            Problem::new(Code::InvalidSetting, error.to_string(), hint)
+        })?;
+        Ok(Some(issuer.clone()))
     }
 
     pub(super) fn timeout(&self) -> Duration {

@@ -16,6 +16,7 @@ use crate::safe_url::SafeUrl;
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::terminal;
+use crate::untrusted::Untrusted;
 use crate::worker::job::Job;
 use crate::worker::{self, Audience, Obtained, Prompt, discovery, paste};
 
@@ -157,5 +158,12 @@ impl Audience for Terminal {
 
     fn not_pasted(&self, why: &str) {
         terminal::say(why);
+    }
+
+    fn vouches(&self, upstream: &SafeUrl, named: &Untrusted, published: &Untrusted) -> bool {
+        terminal::agrees(&format!(
+            "`{upstream}` names the authorization server `{named}`, which calls itself `{published}`.\nThat is a mistake of \
+             the server, or somebody in between. Are both the server that you want to sign in to? (y/N)"
+        ))
     }
 }

@@ -2,6 +2,7 @@
 //! issuer its registration and tokens. What a newer version added is kept. The only place where a secret is exposed to
 //! the disk. Must never know a file or a request; `credentials::store` writes it.
 
+mod concessions;
 #[cfg(test)]
 pub(super) mod tests;
 mod tokens;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+pub use self::concessions::Concessions;
 pub use self::tokens::{DpopBinding, Tokens};
 use crate::secret::Secret;
 
@@ -51,6 +53,9 @@ pub struct Record {
     /// Under each issuer what belongs to it and is never used with another (A7).
     #[serde(default)]
     pub issuers: BTreeMap<String, IssuerRecord>,
+    /// What a person once said yes to: the issuer that a server calls itself, under the identifier that it is named by (A3).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vouched: BTreeMap<String, String>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub extra: Extra,
@@ -111,6 +116,9 @@ pub struct IssuerRecord {
     /// The tokens that it issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    /// What it was found not to take, so that it is asked without that at once.
+    #[serde(default, skip_serializing_if = "Concessions::is_empty")]
+    pub concessions: Concessions,
     /// Refresh tokens that were given up, so that it can be told why; the latest five.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set_aside: Vec<SetAside>,
@@ -190,6 +198,7 @@ impl Record {
             generation: 0,
             issuer: None,
             issuers: BTreeMap::new(),
+            vouched: BTreeMap::new(),
             extra: Extra::default(),
         }
     }

@@ -27,6 +27,13 @@ impl UrlRule {
         UrlRule { http_host: Some(host.into()) }
     }
 
+    /// The rule of a sign-in to an upstream: `--allow-http` is for its own host (T16, A19).
+    #[must_use]
+    pub fn of(upstream: &Url, allow_http: bool) -> Self {
+        let host = upstream.host_str().filter(|_| allow_http);
+        host.map_or_else(UrlRule::default, UrlRule::with_http_host)
+    }
+
     fn allows_http(&self, url: &Url) -> bool {
         is_loopback(url) || (self.http_host.is_some() && self.http_host.as_deref() == url.host_str())
     }

@@ -1,5 +1,8 @@
 //! An issuer: the identifier of an authorization server (RFC 8414 §2), kept to the letter, because it is compared to the
-//! letter. It must never be compared as a URL: `https://a` and `https://A` are two issuers. Read `server_metadata` next.
+//! letter. It must never be compared as a URL: `https://a` and `https://A` are two issuers. Where servers call themselves
+//! otherwise than they are named, [`spelling`] says which of that passes. Read `server_metadata` next.
+
+pub mod spelling;
 
 use std::fmt;
 

@@ -9,6 +9,7 @@ use url::Url;
 use super::client_authentication::TokenEndpointAuthMethod;
 use super::endpoint::{Endpoint, EndpointError, UrlRule};
 use super::issuer::Issuer;
+use super::issuer::spelling::{Spelling, Vouched};
 use super::json::{self, Object};
 use super::request;
 use crate::problem::Code;
@@ -21,8 +22,8 @@ use crate::untrusted::Untrusted;
 pub struct AuthorizationServerMetadata {
     /// `issuer` as published, to the letter: what `iss` is compared with (RFC 9207) and credentials are stored under.
     pub issuer: String,
-    /// Worth a warning: `issuer` has a final slash more or less than the identifier that was used (A3).
-    pub issuer_differs_by_slash: bool,
+    /// Why `issuer` passes for the identifier that was used (A3).
+    pub spelling: Spelling,
     /// It does not say that it does PKCE with S256, and may be used all the same.
     pub pkce_is_missing: bool,
     /// Nothing was published: the endpoints are those that MCP 2025-03-26 names, PKCE is assumed.
@@ -104,11 +105,22 @@ pub enum PkceRule {
     NoCode,
 }
 
+/// By which rules a server's metadata is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// Of every URL in it (A19).
+    pub urls: &'a UrlRule,
+    /// Of PKCE (A4).
+    pub pkce: PkceRule,
+    /// Of its `issuer` (A3).
+    pub vouched: &'a Vouched,
+}
+
 /// Judges the answer from `at` for the issuer that was asked for (RFC 8414 §3.2, §3.3; A3, A4).
 pub fn judge(
     at: &Endpoint,
     issuer: &Issuer,
-    (rule, pkce): (&UrlRule, PkceRule),
+    rules: Rules<'_>,
     status: StatusCode,
     body: &[u8],
 ) -> Result<AuthorizationServerMetadata, ServerMetadataError> {
@@ -123,21 +135,22 @@ pub fn judge(
     let Some(object) = json::object(body) else {
         return Err(ServerMetadataError::NotJson { at: at.shown(), excerpt: json::excerpt(body) });
     };
-    let issuer_differs_by_slash = judge_issuer(&object, at, issuer)?;
+    let spelling = judge_issuer(&object, at, issuer, rules.vouched)?;
+    let rule = rules.urls;
     let pkce_is_missing = match judge_pkce(&object, at) {
-        Err(_) if pkce != PkceRule::Required => true,
+        Err(_) if rules.pkce != PkceRule::Required => true,
         judged => judged.map(|()| false)?,
     };
     let required =
         |name, found: Option<Endpoint>| found.ok_or_else(|| ServerMetadataError::NoEndpoint { at: at.shown(), name });
     let authorization = endpoint(&object, "authorization_endpoint", rule)?;
-    let authorization_endpoint = match pkce {
+    let authorization_endpoint = match rules.pkce {
         PkceRule::NoCode => authorization,
         _ => Some(required("authorization_endpoint", authorization)?),
     };
     Ok(AuthorizationServerMetadata {
         issuer: json::text(&object, "issuer").unwrap_or_default().to_owned(),
-        issuer_differs_by_slash,
+        spelling,
         pkce_is_missing,
         assumed: false,
         authorization_endpoint,
@@ -169,7 +182,7 @@ pub fn fallback_2025_03_26(upstream: &Url, rule: &UrlRule) -> Result<Authorizati
     };
     Ok(AuthorizationServerMetadata {
         issuer: upstream.origin().ascii_serialization(),
-        issuer_differs_by_slash: false,
+        spelling: Spelling::Same,
         pkce_is_missing: false,
         assumed: true,
         authorization_endpoint: Some(at("authorization_endpoint", "/authorize", &UrlRule::default())?),
@@ -186,19 +199,20 @@ pub fn fallback_2025_03_26(upstream: &Url, rule: &UrlRule) -> Result<Authorizati
     })
 }
 
-/// RFC 8414 §3.3. True if it passes only because a final slash is forgiven.
-fn judge_issuer(object: &Object, at: &Endpoint, issuer: &Issuer) -> Result<bool, ServerMetadataError> {
+/// RFC 8414 §3.3.
+fn judge_issuer(
+    object: &Object,
+    at: &Endpoint,
+    issuer: &Issuer,
+    vouched: &Vouched,
+) -> Result<Spelling, ServerMetadataError> {
     let Some(published) = json::text(object, "issuer") else {
         return Err(ServerMetadataError::NoIssuer { at: at.shown(), expected: Untrusted::new(issuer.as_str()) });
     };
-    if published == issuer.as_str() {
-        return Ok(false);
-    }
-    if issuer.differs_by_final_slash(published) {
-        return Ok(true);
-    }
-    let published = Untrusted::new(published);
-    Err(ServerMetadataError::IssuerMismatch { at: at.shown(), published, expected: Untrusted::new(issuer.as_str()) })
+    vouched.judge(issuer, published).ok_or_else(|| {
+        let (published, expected) = (published.to_owned(), issuer.as_str().to_owned());
+        ServerMetadataError::IssuerMismatch { at: at.shown(), published, expected }
+    })
 }
 
 /// MCP, Authorization Code Protection: without S256 in `code_challenge_methods_supported` a client must not go on.
@@ -240,8 +254,11 @@ pub enum ServerMetadataError {
     #[error("the authorization server metadata at `{at}` has no `issuer`; expected `{expected}`")]
     NoIssuer { at: SafeUrl, expected: Untrusted },
     /// `issuer` is another one, to the letter (RFC 8414 §3.3).
-    #[error("the authorization server metadata at `{at}` is of issuer `{published}`, not of `{expected}`")]
-    IssuerMismatch { at: SafeUrl, published: Untrusted, expected: Untrusted },
+    #[error(
+        "the authorization server metadata at `{at}` is of issuer `{}`, not of `{}`",
+        Untrusted::new(published.as_str()), Untrusted::new(expected.as_str())
+    )]
+    IssuerMismatch { at: SafeUrl, published: String, expected: String },
     /// A required endpoint is absent.
     #[error("the authorization server metadata at `{at}` has no `{name}`")]
     NoEndpoint { at: SafeUrl, name: &'static str },
@@ -294,8 +311,12 @@ impl ServerMetadataError {
     pub fn hint(&self) -> &'static str {
         match self {
             ServerMetadataError::Status { .. } => "try again later; if it stays, tell the server's operator",
-            ServerMetadataError::IssuerMismatch { .. } | ServerMetadataError::NoIssuer { .. } => {
+            ServerMetadataError::NoIssuer { .. } => {
                 "do not sign in there; ask the server's operator to correct `issuer`"
+            }
+            ServerMetadataError::IssuerMismatch { .. } => {
+                "do not sign in there unless you know that both are one server, and then name its issuer by `--issuer URL`; \
+                 ask the server's operator to correct `issuer`"
             }
             ServerMetadataError::Endpoint(error) => error.hint(),
             ServerMetadataError::PkceAbsent { .. }

@@ -8,16 +8,19 @@ use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
+use super::Walk;
 use super::job::Challenged;
-use crate::credentials::record::{Tokens, unix_now};
+use super::sign_in::Stage;
+use crate::credentials::record::{Record, Tokens, unix_now};
 use crate::http::{Answer, CONNECT_TIMEOUT, Egress, HttpError, MessageClient, Network, Target};
 use crate::oauth::challenge;
 use crate::oauth::dpop::{Nonce, Objection, Presenter};
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::oauth::issuer::Issuer;
+use crate::oauth::issuer::spelling::{Spelling, Vouched};
 use crate::oauth::resource::ResourceIdentifier;
 use crate::oauth::resource_metadata::{self, ProtectedResourceMetadata};
-use crate::oauth::server_metadata::{self, AuthorizationServerMetadata, PkceRule, ServerMetadataError};
+use crate::oauth::server_metadata::{self, AuthorizationServerMetadata, PkceRule, Rules, ServerMetadataError};
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
 use crate::untrusted::Untrusted;
@@ -38,32 +41,75 @@ pub(super) struct Discovered {
     pub(super) server: AuthorizationServerMetadata,
 }
 
+/// Another issuer than the one that was named, where nothing but that was wrong: a person may know that they are one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OtherIssuer {
+    /// How the resource names the server.
+    named: String,
+    /// How the server calls itself.
+    published: String,
+}
+
+/// Why there is nothing to sign in with.
+#[derive(Debug)]
+struct Undiscovered {
+    /// What to tell.
+    problem: Problem,
+    /// What a person could vouch for.
+    other_issuer: Option<OtherIssuer>,
+}
+
+impl Walk<'_> {
+    /// What is known of the upstream's authorization; whoever sits at a terminal is asked once whether a server that calls
+    /// itself otherwise is the one, and the answer goes into the record with its next write.
+    pub(super) async fn discover(
+        &self,
+        stage: &mut Stage<'_, '_>,
+        challenge: &Challenged,
+    ) -> Result<Discovered, Problem> {
+        let undiscovered = match self.discover_by(stage.egress, stage.record, challenge).await {
+            Ok(discovered) => return Ok(discovered),
+            Err(undiscovered) => undiscovered,
+        };
+        let Some(OtherIssuer { named, published }) = undiscovered.other_issuer.filter(|_| self.job.at_terminal) else {
+            return Err(undiscovered.problem);
+        };
+        let shown = |issuer: &str| Untrusted::new(issuer);
+        if !stage.audience.vouches(&SafeUrl::new(self.upstream()), &shown(&named), &shown(&published)) {
+            return Err(undiscovered.problem);
+        }
+        stage.record.vouched.insert(named, published);
+        let discovered = self.discover_by(stage.egress, stage.record, challenge).await;
+        discovered.map_err(|undiscovered| undiscovered.problem)
+    }
+
+    /// By the rules of the settings, and of what a person once said yes to.
+    async fn discover_by(
+        &self,
+        egress: &Egress,
+        record: &Record,
+        challenge: &Challenged,
+    ) -> Result<Discovered, Undiscovered> {
+        let vouched = Vouched { issuer: self.job.settings.issuer.clone(), answers: record.vouched.clone() };
+        let rules = Rules { urls: &self.rule, pkce: self.pkce_rule(), vouched: &vouched };
+        discover(egress, self.upstream(), challenge, rules, &|server| self.suits(record, server)).await
+    }
+}
+
 /// Reads the metadata. Of several authorization servers the first that `suits` is taken.
 ///
 /// # Errors
 /// The first thing that keeps a sign-in from being safe or possible.
-pub(super) async fn discover(
+async fn discover(
     egress: &Egress,
     upstream: &Url,
     challenge: &Challenged,
-    rules: (&UrlRule, PkceRule),
+    rules: Rules<'_>,
     suits: &(dyn Fn(&AuthorizationServerMetadata) -> bool + Sync),
-) -> Result<Discovered, Problem> {
-    match resource_metadata(egress, upstream, challenge, rules.0).await? {
-        Some(resource) => {
-            tracing::info!("`{}` names the authorization servers {}", SafeUrl::new(upstream), shown(&resource));
-            let server = usable_server(egress, &resource, rules, suits).await?;
-            let dpop_required = resource.dpop_bound_access_tokens_required;
-            let (resource, resource_scopes) = (resource.resource, resource.scopes_supported);
-            Ok(Discovered { resource, resource_scopes, dpop_required, server })
-        }
-        None => {
-            tracing::info!("`{}` publishes no resource metadata: asking as MCP 2025-03-26 did", SafeUrl::new(upstream));
-            let resource = ResourceIdentifier::new(upstream).as_str().to_owned();
-            let server = fallback(egress, upstream, rules).await?;
-            Ok(Discovered { resource, resource_scopes: None, dpop_required: false, server })
-        }
-    }
+) -> Result<Discovered, Undiscovered> {
+    let mut search = Search { egress, upstream, rules, suits, other_issuer: None };
+    let found = search.go(challenge).await;
+    found.map_err(|problem| Undiscovered { problem, other_issuer: search.other_issuer })
 }
 
 /// Asks the upstream, with the person's headers and without a token, what it says to that: `None` where it asks for no
@@ -133,95 +179,146 @@ async fn resource_metadata(
     Ok(None)
 }
 
-/// The first authorization server that suits (A2); else the first that can be used at all.
-async fn usable_server(
-    egress: &Egress,
-    resource: &ProtectedResourceMetadata,
-    rules: (&UrlRule, PkceRule),
-    suits: &(dyn Fn(&AuthorizationServerMetadata) -> bool + Sync),
-) -> Result<AuthorizationServerMetadata, Problem> {
-    let mut other = None;
-    let mut first_problem = None;
-    for identifier in &resource.authorization_servers {
-        match server_metadata(egress, identifier, rules).await {
-            Ok(server) if suits(&server) => return Ok(server),
-            Ok(server) => other = other.or(Some(server)),
-            Err(problem) => {
-                tracing::warn!("{problem}");
-                first_problem = first_problem.or(Some(problem));
+/// One walk through the metadata.
+struct Search<'a> {
+    egress: &'a Egress,
+    upstream: &'a Url,
+    rules: Rules<'a>,
+    suits: &'a (dyn Fn(&AuthorizationServerMetadata) -> bool + Sync),
+    other_issuer: Option<OtherIssuer>,
+}
+
+impl Search<'_> {
+    async fn go(&mut self, challenge: &Challenged) -> Result<Discovered, Problem> {
+        let upstream = SafeUrl::new(self.upstream);
+        match resource_metadata(self.egress, self.upstream, challenge, self.rules.urls).await? {
+            Some(resource) => {
+                tracing::info!("`{upstream}` names the authorization servers {}", shown(&resource));
+                let server = self.usable_server(&resource).await?;
+                let dpop_required = resource.dpop_bound_access_tokens_required;
+                let (resource, resource_scopes) = (resource.resource, resource.scopes_supported);
+                Ok(Discovered { resource, resource_scopes, dpop_required, server })
+            }
+            None => {
+                tracing::info!("`{upstream}` publishes no resource metadata: asking as MCP 2025-03-26 did");
+                let resource = ResourceIdentifier::new(self.upstream).as_str().to_owned();
+                let server = self.fallback().await?;
+                Ok(Discovered { resource, resource_scopes: None, dpop_required: false, server })
             }
         }
     }
-    other.ok_or_else(|| first_problem.unwrap_or_else(no_server))
-}
 
-async fn server_metadata(
-    egress: &Egress,
-    identifier: &str,
-    rules: (&UrlRule, PkceRule),
-) -> Result<AuthorizationServerMetadata, Problem> {
-    let issuer = Issuer::parse(identifier, rules.0)?;
-    let mut refused: Option<ServerMetadataError> = None;
-    for place in server_metadata::candidates(&issuer, rules.0)? {
-        match ask_server(egress, &place, &issuer, rules).await? {
-            Ok(server) => return Ok(server),
-            Err(error) if error.try_next() => {
-                tracing::debug!("{error}");
-                // A wrong document tells more than an absent one.
-                if refused.as_ref().is_none_or(ServerMetadataError::is_absent) {
-                    refused = Some(error);
+    /// The first authorization server that suits (A2); else the first that can be used at all.
+    async fn usable_server(
+        &mut self,
+        resource: &ProtectedResourceMetadata,
+    ) -> Result<AuthorizationServerMetadata, Problem> {
+        let mut other = None;
+        let mut first_problem = None;
+        for named in &resource.authorization_servers {
+            match self.server_metadata(named).await {
+                Ok(server) if !self.rules.vouched.wants(named, &server.issuer) => {}
+                Ok(server) if (self.suits)(&server) => return Ok(server),
+                Ok(server) => other = other.or(Some(server)),
+                Err(problem) => {
+                    tracing::warn!("{problem}");
+                    first_problem = first_problem.or(Some(problem));
                 }
             }
-            Err(error) => return Err(error.into()),
+        }
+        let not_wanted = || self.rules.vouched.issuer.as_ref().map(|wanted| not_named(wanted, &shown(resource)));
+        other.ok_or_else(|| first_problem.or_else(not_wanted).unwrap_or_else(no_server))
+    }
+
+    async fn server_metadata(&mut self, named: &str) -> Result<AuthorizationServerMetadata, Problem> {
+        let issuer = Issuer::parse(named, self.rules.urls)?;
+        let mut refused: Option<ServerMetadataError> = None;
+        for place in server_metadata::candidates(&issuer, self.rules.urls)? {
+            match self.ask_server(&place, &issuer).await? {
+                Ok(server) => return Ok(server),
+                Err(error) if error.try_next() => {
+                    tracing::debug!("{error}");
+                    // A wrong document tells more than an absent one.
+                    if refused.as_ref().is_none_or(ServerMetadataError::is_absent) {
+                        refused = Some(error);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(refused.map_or_else(no_server, |error| self.refused(error)))
+    }
+
+    /// No resource metadata at all: the server's own at the upstream's origin, then its default endpoints (MCP 2025-03-26).
+    async fn fallback(&mut self) -> Result<AuthorizationServerMetadata, Problem> {
+        let origin = self.upstream.origin().ascii_serialization();
+        let issuer = Issuer::parse(&origin, self.rules.urls)?;
+        for place in server_metadata::candidates(&issuer, self.rules.urls)? {
+            match self.ask_server(&place, &issuer).await? {
+                Ok(server) => return self.wanted(&origin, server),
+                Err(error) if error.is_absent() => tracing::debug!("{error}"),
+                Err(error) => return Err(self.refused(error)),
+            }
+        }
+        self.wanted(&origin, server_metadata::fallback_2025_03_26(self.upstream, self.rules.urls)?)
+    }
+
+    fn wanted(&self, named: &str, server: AuthorizationServerMetadata) -> Result<AuthorizationServerMetadata, Problem> {
+        match &self.rules.vouched.issuer {
+            Some(wanted) if !self.rules.vouched.wants(named, &server.issuer) => {
+                Err(not_named(wanted, &format!("`{}`", Untrusted::new(server.issuer.as_str()))))
+            }
+            _ => Ok(server),
         }
     }
-    Err(refused.map_or_else(no_server, Problem::from))
-}
 
-/// No resource metadata at all: the server's own at the upstream's origin, then its default endpoints (MCP 2025-03-26).
-async fn fallback(
-    egress: &Egress,
-    upstream: &Url,
-    rules: (&UrlRule, PkceRule),
-) -> Result<AuthorizationServerMetadata, Problem> {
-    let issuer = Issuer::parse(&upstream.origin().ascii_serialization(), rules.0)?;
-    for place in server_metadata::candidates(&issuer, rules.0)? {
-        match ask_server(egress, &place, &issuer, rules).await? {
-            Ok(server) => return Ok(server),
-            Err(error) if error.is_absent() => tracing::debug!("{error}"),
-            Err(error) => return Err(error.into()),
+    /// The first server that only calls itself otherwise is the one to ask the person about.
+    fn refused(&mut self, error: ServerMetadataError) -> Problem {
+        if let ServerMetadataError::IssuerMismatch { published, expected, .. } = &error {
+            let other = OtherIssuer { named: expected.clone(), published: published.clone() };
+            self.other_issuer.get_or_insert(other);
         }
+        error.into()
     }
-    Ok(server_metadata::fallback_2025_03_26(upstream, rules.0)?)
+
+    async fn ask_server(
+        &self,
+        place: &Endpoint,
+        issuer: &Issuer,
+    ) -> Result<Result<AuthorizationServerMetadata, ServerMetadataError>, Problem> {
+        let response = self.egress.fetch(server_metadata::request(place)).await?;
+        let judged = server_metadata::judge(place, issuer, self.rules, response.status(), response.body());
+        if let Ok(server) = &judged {
+            tell(issuer, server, self.rules.pkce);
+        }
+        Ok(judged)
+    }
 }
 
-async fn ask_server(
-    egress: &Egress,
-    place: &Endpoint,
-    issuer: &Issuer,
-    rules: (&UrlRule, PkceRule),
-) -> Result<Result<AuthorizationServerMetadata, ServerMetadataError>, Problem> {
-    let response = egress.fetch(server_metadata::request(place)).await?;
-    let judged = server_metadata::judge(place, issuer, rules, response.status(), response.body());
-    if let Ok(server) = &judged
-        && server.issuer_differs_by_slash
-    {
+/// What of a server's metadata is worth a line in the log.
+fn tell(issuer: &Issuer, server: &AuthorizationServerMetadata, pkce: PkceRule) {
+    let (named, published) = (Untrusted::new(issuer.as_str()), Untrusted::new(server.issuer.as_str()));
+    match server.spelling {
+        Spelling::Same => {}
+        Spelling::FinalSlash => {
+            tracing::warn!("`{named}` calls itself `{published}`: only a final slash differs, going on");
+        }
+        Spelling::Known => tracing::info!("`{named}` calls itself `{published}`, as it is known to"),
+        Spelling::Vouched => tracing::info!("`{named}` calls itself `{published}`, which a person vouched for"),
+    }
+    if server.pkce_is_missing && pkce == PkceRule::MayBeMissing {
         tracing::warn!(
-            "`{}` calls itself `{}`: only a final slash differs, going on",
-            Untrusted::new(issuer.as_str()),
-            Untrusted::new(server.issuer.as_str())
+            "`{named}` does not say that it does PKCE with S256: going on with it, by `--allow-missing-pkce`"
         );
     }
-    if let Ok(server) = &judged
-        && server.pkce_is_missing
-        && rules.1 == PkceRule::MayBeMissing
-    {
-        tracing::warn!(
-            "`{}` does not say that it does PKCE with S256: going on with it, by `--allow-missing-pkce`",
-            Untrusted::new(issuer.as_str())
-        );
-    }
-    Ok(judged)
+}
+
+fn not_named(wanted: &str, servers: &str) -> Problem {
+    Problem::new(
+        Code::IssuerMismatch,
+        format!("the issuer `{}` is wanted, but the server names {servers}", Untrusted::new(wanted)),
+        "write `--issuer URL` to the letter as one of these is named or calls itself, or leave it out",
+    )
 }
 
 fn no_server() -> Problem {

@@ -182,6 +182,7 @@ pub(crate) mod tests {
             config: None,
             profile: String::new(),
             scope: None,
+            issuer: None,
             client_name: String::new(),
             client: KnownClient::default(),
             grant: None,

@@ -19,6 +19,7 @@ mod flow;
 mod host_side;
 mod hostile;
 mod http_sse;
+mod issuers;
 mod known_clients;
 mod legacy_host_modern;
 mod modern;

@@ -51,8 +51,8 @@ fn files(house: &House) -> Places {
         for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else {
-                places.push((path.display().to_string(), outside_its_place(&path)));
+            } else if let Some(text) = outside_its_place(&path) {
+                places.push((path.display().to_string(), text));
             }
         }
     }
@@ -62,10 +62,15 @@ fn files(house: &House) -> Places {
     places
 }
 
-fn outside_its_place(path: &Path) -> String {
-    let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+/// `None` of a file that is there no more: the sign-in process outlives its bridge, and replaces its files.
+fn outside_its_place(path: &Path) -> Option<String> {
+    let bytes = match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        read => read.unwrap(),
+    };
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     if !path.ends_with("credentials.json") {
-        return text;
+        return Some(text);
     }
     let mut record: Value = serde_json::from_str(&text).unwrap();
     for issuer in record["issuers"].as_object_mut().unwrap().values_mut() {
@@ -77,7 +82,7 @@ fn outside_its_place(path: &Path) -> String {
             given_up["refresh_token"] = Value::Null;
         }
     }
-    record.to_string()
+    Some(record.to_string())
 }
 
 #[tokio::test]

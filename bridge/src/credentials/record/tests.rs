@@ -29,6 +29,7 @@ fn full() -> Value {
     json!({
         "version": 1, "resource": "https://mcp.example/", "profile": "default", "generation": 7,
         "issuer": "https://as.example", "new": {"deep": [1]},
+        "vouched": {"https://as.example/tenant": "https://as.example"},
         "issuers": {"https://as.example": {
             "discovery": {
                 "upstream": "https://mcp.example/", "resource": "https://mcp.example", "resource_scopes_supported": ["a"],
@@ -47,6 +48,10 @@ fn full() -> Value {
             "tokens": {
                 "access_token": "at-1", "token_type": "Bearer", "obtained_at": 100, "signed_in_at": 100, "refreshed": true, "expires_at": 3700,
                 "refresh_token": "rt-1", "scope": "a", "token_endpoint": "https://as.example/token", "new": null
+            },
+            "concessions": {
+                "localhost": true, "no_resource": true, "no_resource_on_refresh": true, "refused_scope": ["b"],
+                "no_scope": true, "consent": true, "consent_in_vain": true, "scope_on_refresh": true, "new": 1
             },
             "set_aside": [{"refresh_token": "rt-0", "why": "invalid_grant", "at": 90, "new": "x"}],
             "new": "y"

@@ -4,10 +4,13 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{AuthorizationServerMetadata, PkceRule, ServerMetadataError, candidates, fallback_2025_03_26, judge};
+use super::{
+    AuthorizationServerMetadata, PkceRule, Rules, ServerMetadataError, candidates, fallback_2025_03_26, judge,
+};
 use crate::oauth::client_authentication::TokenEndpointAuthMethod;
 use crate::oauth::endpoint::{Endpoint, EndpointError, UrlRule};
 use crate::oauth::issuer::Issuer;
+use crate::oauth::issuer::spelling::{Spelling, Vouched};
 use crate::problem::Code;
 
 const ISSUER: &str = "https://as.example.com";
@@ -32,7 +35,8 @@ fn judged_as(issuer: &str, status: u16, body: &str) -> Result<AuthorizationServe
     let rule = UrlRule::default();
     let at = Endpoint::parse("x", "https://as.example.com/.well-known/x", &rule).unwrap();
     let issuer = Issuer::parse(issuer, &rule).unwrap();
-    judge(&at, &issuer, (&rule, PkceRule::Required), StatusCode::from_u16(status).unwrap(), body.as_bytes())
+    let rules = Rules { urls: &rule, pkce: PkceRule::Required, vouched: &Vouched::default() };
+    judge(&at, &issuer, rules, StatusCode::from_u16(status).unwrap(), body.as_bytes())
 }
 
 fn judged(object: &Value) -> Result<AuthorizationServerMetadata, ServerMetadataError> {
@@ -102,7 +106,7 @@ mod rfc8414_3_2 {
         assert_eq!(read.revocation_endpoint.unwrap().as_str(), "https://as.example.com/revoke");
         assert_eq!(read.scopes_supported.unwrap(), ["offline_access"]);
         assert!(read.authorization_response_iss_parameter_supported && read.client_id_metadata_document_supported);
-        assert!(!read.assumed && !read.issuer_differs_by_slash);
+        assert!(!read.assumed && read.spelling == Spelling::Same);
     }
 
     #[test]
@@ -148,16 +152,12 @@ mod rfc8414_3_2 {
         let mut object = published();
         object["issuer"] = json!("http://as.lan");
         object["token_endpoint"] = json!("http://as.lan/token");
-        assert!(
-            judge(&at, &issuer, (&rule, PkceRule::Required), StatusCode::OK, object.to_string().as_bytes()).is_ok()
-        );
+        let rules = Rules { urls: &rule, pkce: PkceRule::Required, vouched: &Vouched::default() };
+        assert!(judge(&at, &issuer, rules, StatusCode::OK, object.to_string().as_bytes()).is_ok());
         object["authorization_endpoint"] = json!("http://as.lan/authorize");
-        assert!(
-            judge(&at, &issuer, (&rule, PkceRule::Required), StatusCode::OK, object.to_string().as_bytes()).is_ok()
-        );
+        assert!(judge(&at, &issuer, rules, StatusCode::OK, object.to_string().as_bytes()).is_ok());
         object["authorization_endpoint"] = json!("http://other.lan/authorize");
-        let error = judge(&at, &issuer, (&rule, PkceRule::Required), StatusCode::OK, object.to_string().as_bytes())
-            .unwrap_err();
+        let error = judge(&at, &issuer, rules, StatusCode::OK, object.to_string().as_bytes()).unwrap_err();
         assert!(matches!(error, ServerMetadataError::Endpoint(EndpointError::Insecure { .. })));
     }
 }
@@ -192,7 +192,7 @@ mod rfc8414_3_3 {
     #[test]
     fn a_slash_after_a_bare_origin_passes_with_a_warning() {
         let read = judged(&with("issuer", json!("https://as.example.com/"))).unwrap();
-        assert!(read.issuer_differs_by_slash);
+        assert_eq!(read.spelling, Spelling::FinalSlash);
         assert_eq!(read.issuer, "https://as.example.com/");
     }
 
@@ -229,7 +229,14 @@ mod mcp_authorization_code_protection {
         let at = candidates(&issuer, &rule).unwrap().remove(0);
         for (methods, missing) in [(Value::Null, true), (json!(["plain"]), true), (json!(["S256"]), false)] {
             let body = with("code_challenge_methods_supported", methods.clone()).to_string();
-            let read = judge(&at, &issuer, (&rule, PkceRule::MayBeMissing), StatusCode::OK, body.as_bytes()).unwrap();
+            let read = judge(
+                &at,
+                &issuer,
+                Rules { urls: &rule, pkce: PkceRule::MayBeMissing, vouched: &Vouched::default() },
+                StatusCode::OK,
+                body.as_bytes(),
+            )
+            .unwrap();
             assert_eq!(read.pkce_is_missing, missing, "{methods}");
         }
     }
