@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use serde_json::Value;
+use url::form_urlencoded;
 
 use super::endpoint::Endpoint;
 use super::json::{self, Object};
@@ -81,7 +82,7 @@ pub fn judge(
 
 fn judge_as_it_is(endpoint: &Endpoint, status: StatusCode, body: &[u8]) -> Result<TokenResponse, TokenError> {
     let at = endpoint.shown();
-    let object = json::object(body);
+    let object = json::object(body).or_else(|| form(body));
     let error = object.as_ref().and_then(|object| json::text(object, "error"));
     let token = object.as_ref().and_then(|object| object.get("access_token")).filter(|token| !token.is_null());
     if status.is_server_error() || status.as_u16() == 429 {
@@ -97,6 +98,24 @@ fn judge_as_it_is(endpoint: &Endpoint, status: StatusCode, body: &[u8]) -> Resul
         }
         _ => Err(TokenError::Status { at, status: status.as_u16(), excerpt: json::excerpt(body) }),
     }
+}
+
+/// An answer in form-encoding, as GitHub gives it to whoever does not ask for JSON by its own rules: its parameters as the
+/// members of an object. A page is none, nor is what has neither a token nor an error.
+fn form(body: &[u8]) -> Option<Object> {
+    let text = std::str::from_utf8(body).ok()?.trim();
+    if text.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '{' | '"')) {
+        return None;
+    }
+    let mut object = Object::new();
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        // There, commas stand between the scopes.
+        let value = if name == "scope" { value.replace(',', " ") } else { value.into_owned() };
+        if object.insert(name.into_owned(), Value::String(value)).is_some() {
+            return None; // RFC 6749 §3.2: not more than once
+        }
+    }
+    ["access_token", "error"].iter().any(|name| json::text(&object, name).is_some()).then_some(object)
 }
 
 fn read(at: SafeUrl, object: &Object) -> Result<TokenResponse, TokenError> {
@@ -186,7 +205,7 @@ pub enum TokenErrorCode {
 }
 
 impl TokenErrorCode {
-    const NAMES: [(&'static str, TokenErrorCode); 11] = [
+    const NAMES: [(&'static str, TokenErrorCode); 13] = [
         ("invalid_request", TokenErrorCode::InvalidRequest),
         ("invalid_client", TokenErrorCode::InvalidClient),
         ("invalid_grant", TokenErrorCode::InvalidGrant),
@@ -198,6 +217,9 @@ impl TokenErrorCode {
         ("invalid_dpop_proof", TokenErrorCode::InvalidDpopProof),
         ("temporarily_unavailable", TokenErrorCode::TemporarilyUnavailable),
         ("server_error", TokenErrorCode::ServerError),
+        // As GitHub spells two of these.
+        ("bad_refresh_token", TokenErrorCode::InvalidGrant),
+        ("incorrect_client_credentials", TokenErrorCode::InvalidClient),
     ];
 
     fn new(name: &str) -> Self {

@@ -134,14 +134,36 @@ mod rfc6749_5_1 {
     }
 
     #[test]
-    fn a_page_or_a_form_is_no_answer_and_its_tokens_are_not_shown() {
-        for body in ["<html>canary token", "access_token=canary&token_type=bearer", "{\"access_token\":\"canary\"", ""]
-        {
+    fn a_page_or_half_an_object_is_no_answer_and_its_tokens_are_not_shown() {
+        let twice = "access_token=canary&access_token=canary";
+        let page = "access_token=canary&x=<p>";
+        for body in ["<html>canary token", "{\"access_token\":\"canary\"", "", "token=canary", twice, page] {
             let error = judged(200, body.as_bytes()).unwrap_err();
             assert!(matches!(error, TokenError::NotJson { .. }), "{body}");
             assert!(!format!("{error} {error:?}").contains("canary"), "{body}");
         }
         assert!(judged(200, b"<h1>Maintenance</h1>").unwrap_err().to_string().ends_with(": Maintenance"));
+    }
+
+    #[test]
+    fn an_answer_in_form_encoding_is_read_whatever_its_status_says() {
+        let body = "access_token=gho_1&expires_in=28800&refresh_token=ghr_1&scope=repo%2Cgist&token_type=bearer\n";
+        let read = judged(200, body.as_bytes()).unwrap();
+        assert_eq!(read.access_token, Secret::new("gho_1"));
+        assert_eq!(read.refresh_token, Some(Secret::new("ghr_1")));
+        assert_eq!(read.expires_in, Some(Duration::from_secs(28800)));
+        assert_eq!(read.scope.as_deref(), Some("repo gist"));
+        let table = [
+            ("error=bad_refresh_token&error_description=It+is+incorrect", TokenErrorCode::InvalidGrant),
+            ("error=incorrect_client_credentials", TokenErrorCode::InvalidClient),
+            ("error=invalid_grant", TokenErrorCode::InvalidGrant),
+        ];
+        for (body, expected) in table {
+            for status in [200, 400] {
+                let error = judged(status, body.as_bytes()).unwrap_err();
+                assert!(matches!(error, TokenError::Refused { error, .. } if error == expected), "{body} {status}");
+            }
+        }
     }
 
     #[test]
