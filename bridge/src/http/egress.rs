@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use reqwest::Client;
 use url::{Host, Url};
 
@@ -81,13 +81,16 @@ impl Egress {
         in_time.unwrap_or_else(|_| Err(HttpError::TimedOut { url: SafeUrl::new(&url), is_connecting: false }))
     }
 
-    /// The status that a page answers to somebody who is not signed in; redirects are not followed. At most 5 s.
-    pub async fn status(&self, url: &Url) -> Result<StatusCode, HttpError> {
+    /// What a page answers to somebody who is not signed in; redirects are not followed. At most 5 s.
+    pub async fn page(&self, url: &Url) -> Result<Response<Bytes>, HttpError> {
         let (parts, body) = Request::new(Bytes::new()).into_parts();
-        let in_time = tokio::time::timeout(PAGE_LIMIT, self.send(url, &parts, &body)).await;
-        let response =
-            in_time.unwrap_or_else(|_| Err(HttpError::TimedOut { url: SafeUrl::new(url), is_connecting: false }))?;
-        Ok(response.status())
+        let page = async {
+            let mut response = self.send(url, &parts, &body).await?;
+            let body = read_limited(&mut response, self.limits.body).await?;
+            Ok(answer(&mut response, body))
+        };
+        let in_time = tokio::time::timeout(PAGE_LIMIT, page).await;
+        in_time.unwrap_or_else(|_| Err(HttpError::TimedOut { url: SafeUrl::new(url), is_connecting: false }))
     }
 
     async fn follow(&self, mut url: Url, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, HttpError> {

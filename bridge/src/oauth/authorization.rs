@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use url::{Url, form_urlencoded};
 
 use super::endpoint::{Endpoint, EndpointError, UrlRule};
+use super::issuer::spelling;
 use super::pkce;
 use super::state::State;
 use crate::problem::Code;
@@ -130,7 +131,11 @@ fn judge_state(pairs: &Pairs<'_>, expected: &Expected) -> Result<(), Authorizati
 /// Compared as decoded strings, without normalisation (RFC 9207 §2.4).
 fn judge_iss(pairs: &Pairs<'_>, expected: &Expected) -> Result<(), AuthorizationResponseError> {
     match single(pairs, "iss")? {
-        Some(iss) if iss == expected.issuer => Ok(()),
+        Some(iss)
+            if iss == expected.issuer || spelling::known_in_response(&expected.issuer).any(|known| known == iss) =>
+        {
+            Ok(())
+        }
         Some(iss) => Err(AuthorizationResponseError::IssMismatch {
             received: Untrusted::new(iss),
             expected: Untrusted::new(expected.issuer.as_str()),

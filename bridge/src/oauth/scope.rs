@@ -11,6 +11,9 @@ pub const MAX_TOKENS: usize = 256;
 /// How long a scope may be, in bytes; of a server's longer one the first tokens are kept.
 pub const MAX_LENGTH: usize = 4096;
 
+/// The scope for refresh tokens (OpenID Connect Core §11).
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
 /// A scope that is not empty: tokens in order, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(Vec<String>);
@@ -48,10 +51,9 @@ impl Scope {
     /// This scope with `offline_access` in it, if the authorization server's `scopes_supported` lists it (A8).
     #[must_use]
     pub fn with_offline_access(mut self, server_scopes: Option<&[String]>) -> Self {
-        const OFFLINE: &str = "offline_access";
-        let is_listed = server_scopes.is_some_and(|listed| listed.iter().any(|token| token == OFFLINE));
-        if is_listed && !self.0.iter().any(|token| token == OFFLINE) {
-            self.0.push(OFFLINE.to_owned());
+        let is_listed = server_scopes.is_some_and(|listed| listed.iter().any(|token| token == OFFLINE_ACCESS));
+        if is_listed && !self.0.iter().any(|token| token == OFFLINE_ACCESS) {
+            self.0.push(OFFLINE_ACCESS.to_owned());
         }
         self
     }

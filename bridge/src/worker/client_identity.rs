@@ -5,6 +5,7 @@ use super::Walk;
 use super::callback::Callback;
 use super::client_secret;
 use super::discovery::Discovered;
+use super::healing::conceded;
 use super::refresh::client_of;
 use crate::credentials::record::{Extra, Record, Registration, Source, unix_now};
 use crate::http::Egress;
@@ -71,7 +72,8 @@ impl Walk<'_> {
             return self.registered(egress, record, discovered, scope).await;
         };
         let mut callback = self.callback(self.job.settings.callback_port).await?;
-        let redirect_uri = callback.serve(self.redirect_host()).await?;
+        let host = self.redirect_host(&conceded(record, &discovered.server.issuer));
+        let redirect_uri = callback.serve(host).await?;
         let identity = ClientIdentity { registration, authentication, redirect_uri };
         tracing::info!("signing in as the client `{}`", Untrusted::new(identity.registration.client_id.as_str()));
         // Not the client: until the server has issued tokens to it, the stored tokens are another's.

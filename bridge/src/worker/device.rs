@@ -7,8 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Walk;
 use super::client_identity::ClientIdentity;
 use super::discovery::Discovered;
+use super::preparation::Prepared;
 use super::refresh::tokens_of;
-use super::sign_in::{Prepared, Stage};
+use super::sign_in::Stage;
 use super::token_request::{self, Possession, TokenRequestError};
 use crate::credentials::record::Tokens;
 use crate::credentials::store::Reservation;
@@ -57,7 +58,8 @@ impl Walk<'_> {
             let scope = scope.as_deref();
             let (client, reused) = self.client_without_redirect(stage.egress, stage.record, &discovered, scope).await?;
             let client_id = client.registration.client_id.clone();
-            let (resource, possession) = (self.resource(&discovered), self.possession(stage.record, &discovered)?);
+            let (resource, possession) =
+                (self.resource(stage.record, &discovered), self.possession(stage.record, &discovered)?);
             let attempt = Attempt { discovered: &discovered, endpoint, scope, resource, client, possession };
             let ended = self.authorize_device(stage, attempt).await;
             let reusable = stage.record.issuer_mut(&server.issuer).reusable();

@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use super::Walk;
 use super::client_identity;
+use super::healing::remedy::Refusal;
 use super::progress::Progress;
 use super::token_request::{self, Possession, TokenRequestError};
-use crate::credentials::record::{Record, Registration, Source, Tokens, unix_now};
+use crate::credentials::record::{Concessions, Record, Registration, Source, Tokens, unix_now};
 use crate::credentials::sign_in::Phase;
 use crate::http::Egress;
 use crate::oauth::client_authentication::{ClientAuthentication, TokenEndpointAuthMethod};
@@ -16,6 +17,7 @@ use crate::oauth::grant::refresh;
 use crate::oauth::token_response::{TokenError, TokenResponse};
 use crate::problem::Problem;
 use crate::safe_url::SafeUrl;
+use crate::secret::Secret;
 use crate::settings::GrantType;
 use crate::settings::ResourceChoice;
 
@@ -53,17 +55,11 @@ impl Walk<'_> {
         progress.phase(Phase::Refreshing);
         let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
-        let request = || refresh::request(&endpoint, &client, &refresh_token, resource.as_deref());
-        let sent = refresh::sent(&client, &refresh_token);
-        let answered = match token_request::ask(egress, &endpoint, &mut possession, &sent, request).await {
-            // The answer may have been lost, and the token be spent: a server with a grace period gives it again, and a
-            // strict one has ended nothing that was not lost already.
-            Err(TokenRequestError::Network(error)) if !error.never_sent() => {
-                tracing::warn!("{error}: asking once more");
-                token_request::ask(egress, &endpoint, &mut possession, &sent, request).await
-            }
-            answered => answered,
-        };
+        let mut concessions = current.concessions.clone();
+        let question =
+            Question { endpoint: &endpoint, client: &client, refresh_token: &refresh_token, scope: scope.as_deref() };
+        let named = (resource.as_deref(), self.resource_is_free());
+        let answered = question.ask(egress, &mut possession, named, &mut concessions).await;
         let judged = match answered {
             Ok(tokens) => Ok(tokens),
             Err(TokenRequestError::Token(error)) => Err(error),
@@ -73,7 +69,8 @@ impl Walk<'_> {
             Ok(tokens) => {
                 let tokens = tokens.after_refresh(&refresh_token, scope.as_deref());
                 let tokens = tokens_of(tokens, asked, &endpoint, resource, Some(signed_in_at));
-                record.issuer_mut(&issuer).tokens = Some(possession.bind(tokens));
+                let stored = record.issuer_mut(&issuer);
+                (stored.tokens, stored.concessions) = (Some(possession.bind(tokens)), concessions);
                 *record = self.room.write_reserved(self.lock, room, record.clone()).await?;
                 tracing::info!("refreshed the token for `{}`", SafeUrl::new(self.upstream()));
                 Ok(true)
@@ -93,6 +90,53 @@ impl Walk<'_> {
                 Ok(false)
             }
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A refresh, to be asked for.
+struct Question<'a> {
+    endpoint: &'a Endpoint,
+    client: &'a ClientAuthentication,
+    refresh_token: &'a Secret,
+    /// As granted.
+    scope: Option<&'a str>,
+}
+
+impl Question<'_> {
+    /// Asks, and once more for each remedy that a refusal has; what helps is to be kept with the new tokens. The `resource`
+    /// is left out only if it is free: nobody chose it.
+    async fn ask(
+        &self,
+        egress: &Egress,
+        possession: &mut Possession,
+        (resource, is_free): (Option<&str>, bool),
+        concessions: &mut Concessions,
+    ) -> Result<TokenResponse, TokenRequestError> {
+        let Question { endpoint, client, refresh_token, scope } = *self;
+        let sent = refresh::sent(client, refresh_token);
+        loop {
+            let omits_resource = is_free && (concessions.no_resource || concessions.no_resource_on_refresh);
+            let (resource, again) =
+                (resource.filter(|_| !omits_resource), scope.filter(|_| concessions.scope_on_refresh));
+            let request = || refresh::request(endpoint, client, refresh_token, resource, again);
+            let answered = match token_request::ask(egress, endpoint, possession, &sent, request).await {
+                // The answer may have been lost, and the token be spent: a server with a grace period gives it again, and a
+                // strict one has ended nothing that was not lost already.
+                Err(TokenRequestError::Network(error)) if !error.never_sent() => {
+                    tracing::warn!("{error}: asking once more");
+                    token_request::ask(egress, endpoint, possession, &sent, request).await
+                }
+                answered => answered,
+            };
+            let Err(TokenRequestError::Token(error)) = &answered else { return answered };
+            let missed = scope.filter(|_| again.is_none());
+            let refusal = Refusal::of_token(error);
+            // Each remedy is news once, so this ends.
+            match refusal.and_then(|refusal| refusal.remedy_of_refresh(is_free && resource.is_some(), missed)) {
+                Some(remedy) if remedy.add_to(concessions) => tracing::warn!("{error}: asking again {remedy}"),
+                _ => return answered,
+            }
         }
     }
 }

@@ -5,8 +5,9 @@ use super::Walk;
 use super::callback::{Callback, CallbackError};
 use super::client_identity::{Client, ClientIdentity};
 use super::discovery::Discovered;
+use super::healing::conceded;
 use super::refresh::client_of;
-use crate::credentials::record::{Extra, IssuerRecord, Record, Registration, Source, unix_now};
+use crate::credentials::record::{Concessions, Extra, IssuerRecord, Record, Registration, Source, unix_now};
 use crate::http::Egress;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::grant::device_code::GRANT_TYPE;
@@ -40,7 +41,12 @@ impl Walk<'_> {
             return Err(no_registration(issuer));
         };
         let mut callback = self.callback(self.job.settings.callback_port).await?;
-        let (information, redirect_uri) = self.register(egress, endpoint, discovered, &mut callback, scope).await?;
+        let host = self.redirect_host(&conceded(record, issuer));
+        let asked = self.register(egress, endpoint, discovered, &mut callback, (scope, host)).await?;
+        let (information, redirect_uri) = asked;
+        if self.redirect_host_is_free() {
+            record.issuer_mut(issuer).concessions.localhost = redirect_uri != callback.redirect_uri();
+        }
         let registration = registration_of(information, discovered, scope);
         record.issuer_mut(issuer).pending = Some(registration.clone());
         self.save(record)?;
@@ -80,9 +86,15 @@ impl Walk<'_> {
         Ok(Callback::bind(port).await?.at(&self.job.settings.authorization.redirect))
     }
 
-    /// The spelling of this machine that the person wants, else the address.
-    pub(super) fn redirect_host(&self) -> RedirectHost {
-        self.job.settings.authorization.redirect.host.unwrap_or(RedirectHost::Address)
+    /// The spelling of this machine that the person wants, else the one that this server takes, else the address.
+    pub(super) fn redirect_host(&self, concessions: &Concessions) -> RedirectHost {
+        let taken = if concessions.localhost { RedirectHost::Name } else { RedirectHost::Address };
+        self.job.settings.authorization.redirect.host.unwrap_or(taken)
+    }
+
+    /// Whether the person chose none.
+    pub(super) fn redirect_host_is_free(&self) -> bool {
+        self.job.settings.authorization.redirect.host.is_none()
     }
 
     /// The callback of a stored registration; `None` where another program has its port or the person wants another.
@@ -125,14 +137,14 @@ impl Walk<'_> {
         endpoint: &Endpoint,
         discovered: &Discovered,
         callback: &mut Callback,
-        scope: Option<&str>,
+        (scope, host): (Option<&str>, RedirectHost),
     ) -> Result<(ClientInformation, String), Problem> {
         let client = |uri: &str| self.metadata(discovered, vec![uri.to_owned()], AUTHORIZATION_CODE, scope);
-        let redirect_uri = callback.serve(self.redirect_host()).await?;
-        let is_free = self.job.settings.authorization.redirect.host.is_none();
+        let redirect_uri = callback.serve(host).await?;
+        let may_differ = self.redirect_host_is_free() && host == RedirectHost::Address;
         match ask(egress, endpoint, &client(&redirect_uri)).await? {
             Ok(information) => Ok((information, redirect_uri)),
-            Err(refusal) if is_free && refusal.is_redirect_uri_refused() => {
+            Err(refusal) if may_differ && refusal.is_redirect_uri_refused() => {
                 tracing::info!("{refusal}: offering `localhost`");
                 let redirect_uri = callback.serve_localhost().await?;
                 // The first refusal is the one to show: the second spelling is nobody's first choice.

@@ -3,19 +3,20 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::StatusCode;
 use url::Url;
 
 use super::callback::page::PageKind;
 use super::callback::{Callback, Reply};
 use super::client_identity::{self, Client, ClientIdentity};
 use super::discovery::Discovered;
-use super::job::Challenged;
+use super::healing::remedy::{Asked, Refusal};
+use super::healing::{self, Healing, Met, Trial, conceded};
+use super::preparation::Prepared;
 use super::progress::Progress;
 use super::refresh::tokens_of;
 use super::token_request::{self, Possession, TokenRequestError};
 use super::{Audience, Prompt, Walk, browser, paste};
-use crate::credentials::record::{Discovery, Extra, Record, Source, Tokens, unix_now};
+use crate::credentials::record::{Record, Source, Tokens};
 use crate::credentials::sign_in::Phase;
 use crate::credentials::store::Reservation;
 use crate::http::Egress;
@@ -26,7 +27,6 @@ use crate::oauth::dpop::Wanted;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::grant::authorization_code::{self, AuthorizationCodeGrant};
 use crate::oauth::pkce::Pkce;
-use crate::oauth::scope::{self, Scope};
 use crate::oauth::state::State;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
@@ -40,16 +40,13 @@ pub(super) struct Stage<'a, 'b> {
     pub(super) audience: &'a dyn Audience,
 }
 
-/// What is known before a grant is asked for.
-pub(super) struct Prepared {
-    pub(super) discovered: Discovered,
-    pub(super) scope: Option<String>,
-}
-
 /// One authorization request: what is known before the browser opens and needed when it comes back.
 struct Attempt<'a> {
     discovered: &'a Discovered,
+    resource: Option<String>,
     scope: Option<String>,
+    /// `prompt=consent` is sent.
+    consent: bool,
     client: ClientIdentity,
     pkce: Pkce,
     state: State,
@@ -57,38 +54,60 @@ struct Attempt<'a> {
     dpop_jkt: Option<String>,
 }
 
+impl Attempt<'_> {
+    /// What the response to it must have, or one to a trial of its own `state`.
+    fn expected(&self, state: State) -> Expected {
+        let server = &self.discovered.server;
+        let is_iss_required = server.authorization_response_iss_parameter_supported;
+        Expected { state, issuer: server.issuer.clone(), is_iss_required }
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked { resource: self.resource.is_some(), scope: self.scope.as_deref(), ..Asked::default() }
+    }
+}
+
 type Judged = Result<AuthorizationResponse, AuthorizationResponseError>;
 
 impl Walk<'_> {
-    /// Asks who issues tokens for the upstream and what scope is wanted (A1 to A4, A9).
-    pub(super) async fn prepare(&self, stage: &mut Stage<'_, '_>, challenge: &Challenged) -> Result<Prepared, Problem> {
-        stage.progress.phase(Phase::Discovering);
-        let discovered = self.discover(stage, challenge).await?;
-        if self.job.other_issuer_only && stage.record.issuer.as_ref() == Some(&discovered.server.issuer) {
-            return Err(self.job.rejected("a token that was issued for it just now"));
+    /// Signs a person in. What the server was found not to take is kept only if that helped.
+    pub(super) async fn sign_in(&self, stage: &mut Stage<'_, '_>, prepared: Prepared) -> Result<(), Problem> {
+        let issuer = prepared.discovered.server.issuer.clone();
+        let before = conceded(stage.record, &issuer);
+        let mut healing = Healing::default();
+        let result = self.attempts(stage, &prepared, &mut healing).await;
+        if result.is_err() && conceded(stage.record, &issuer) != before {
+            stage.record.issuer_mut(&issuer).concessions = before;
+            self.save(stage.record)?;
         }
-        self.remember(stage.record, &discovered);
-        let scope = self.scope(stage.record, challenge, &discovered)?;
-        Ok(Prepared { discovered, scope })
+        result
     }
 
-    /// Signs a person in.
-    pub(super) async fn sign_in(&self, stage: &mut Stage<'_, '_>, prepared: Prepared) -> Result<(), Problem> {
-        let Prepared { discovered, scope } = prepared;
-        let egress = stage.egress;
-        let client = self.client(egress, stage.record, &discovered, scope.as_deref()).await?;
-        let (reused, client_id) = (client.reused, client.identity.registration.client_id.clone());
-        let first = self.attempt(stage, &discovered, scope.clone(), client).await;
-        let reusable = stage.record.issuer_mut(&discovered.server.issuer).reusable();
-        let forgotten = reusable.is_none_or(|known| known.client_id != client_id);
-        match first {
-            // The server has forgotten the client that an earlier sign-in registered: once more with a new one (A15).
-            Err(problem) if reused && forgotten && problem.code != Code::SignInTimedOut => {
-                tracing::info!("{problem}: registering anew");
-                let client = self.client(egress, stage.record, &discovered, scope.as_deref()).await?;
-                self.attempt(stage, &discovered, scope, client).await
+    /// One attempt; once more for each remedy that is found, and once for a client that the server has forgotten.
+    async fn attempts(
+        &self,
+        stage: &mut Stage<'_, '_>,
+        prepared: &Prepared,
+        healing: &mut Healing,
+    ) -> Result<(), Problem> {
+        let discovered = &prepared.discovered;
+        let mut is_first_client = true;
+        loop {
+            let scope = self.conceded_scope(stage.record, discovered, prepared.scope.as_deref());
+            let client = self.client(stage.egress, stage.record, discovered, scope.as_deref()).await?;
+            let (reused, client_id) = (client.reused, client.identity.registration.client_id.clone());
+            let Err(problem) = self.attempt(stage, discovered, (scope, client), healing).await else { return Ok(()) };
+            let reusable = stage.record.issuer_mut(&discovered.server.issuer).reusable();
+            let forgotten = reusable.is_none_or(|known| known.client_id != client_id);
+            if healing.goes_on() {
+                continue;
             }
-            first => first,
+            // The server has forgotten the client that an earlier sign-in registered: once more with a new one (A15).
+            if !(is_first_client && reused && forgotten && problem.code != Code::SignInTimedOut) {
+                return Err(problem);
+            }
+            is_first_client = false;
+            tracing::info!("{problem}: registering anew");
         }
     }
 
@@ -97,21 +116,19 @@ impl Walk<'_> {
         &self,
         stage: &mut Stage<'_, '_>,
         discovered: &Discovered,
-        scope: Option<String>,
-        client: Client,
+        (scope, client): (Option<String>, Client),
+        healing: &mut Healing,
     ) -> Result<(), Problem> {
         let Client { identity: client, callback, reused } = client;
+        let concessions = conceded(stage.record, &discovered.server.issuer);
+        let resource = self.resource(stage.record, discovered);
+        let consent = healing::wants_consent(&concessions, scope.as_deref());
         let possession = self.possession(stage.record, discovered)?;
         let dpop_jkt = possession.thumbprint().map(str::to_owned);
-        let attempt =
-            Attempt { discovered, scope, client, pkce: Pkce::generate()?, state: State::generate()?, dpop_jkt };
-        // Asked without the person first, with nothing of the request that they will make.
-        let trial = self.authorization_url(&attempt, &State::generate()?, &Pkce::generate()?.challenge)?;
-        if reused && shows_an_error_page(stage.egress, &trial).await {
-            let issuer = Untrusted::new(attempt.discovered.server.issuer.as_str());
-            let (what, hint) = (format!("`{issuer}` does not know this client any more"), "try again to register anew");
-            let problem = Problem::new(Code::AuthorizationResponseInvalid, what, hint);
-            return self.refused(stage, discovered, &attempt.client, (true, problem));
+        let (pkce, state) = (Pkce::generate()?, State::generate()?);
+        let attempt = Attempt { discovered, resource, scope, consent, client, pkce, state, dpop_jkt };
+        if reused || healing.wants_trial(&attempt.client) {
+            self.trial(stage, &attempt, reused, healing).await?;
         }
         // One tab at a time for the person, whichever server it is for; the time counts from its opening.
         let turn = self.room.turn().await?;
@@ -136,8 +153,10 @@ impl Walk<'_> {
         };
         stage.progress.phase(Phase::Exchanging);
         let result = match response {
-            Ok(response) => self.exchange(stage, &attempt, possession, response).await,
+            Ok(response) => self.exchange(stage, &attempt, possession, (response, healing)).await,
             Err(error) => {
+                let refusal = Refusal::of_response(&error);
+                self.heal(stage, (discovered, attempt.asked()), refusal, (healing, Met::ByPerson));
                 self.refused(stage, discovered, &attempt.client, (error.forgets_registration(), error.into()))
             }
         };
@@ -151,6 +170,39 @@ impl Walk<'_> {
         result
     }
 
+    /// Asks without the person first, with nothing of the request that they will make. An error is one that they need not see:
+    /// there is a remedy, or a new client to be registered.
+    async fn trial(
+        &self,
+        stage: &mut Stage<'_, '_>,
+        attempt: &Attempt<'_>,
+        reused: bool,
+        healing: &mut Healing,
+    ) -> Result<(), Problem> {
+        let expected = attempt.expected(State::generate()?);
+        let url = self.authorization_url(attempt, &expected.state, &Pkce::generate()?.challenge)?;
+        let issuer = &attempt.discovered.server.issuer;
+        let about_redirect_uri = match healing::trial(stage.egress, &url, &attempt.client.redirect_uri, &expected).await
+        {
+            Trial::Passes => return Ok(()),
+            Trial::Refused(error) => {
+                let (refusal, asked) = (Refusal::of_response(&error), (attempt.discovered, attempt.asked()));
+                let healed = self.heal(stage, asked, refusal, (healing, Met::ByTrial));
+                return if healed { Err(error.into()) } else { Ok(()) };
+            }
+            Trial::ErrorPage { about_redirect_uri } => about_redirect_uri,
+        };
+        let healed = about_redirect_uri && self.heal_redirect_uri(stage, issuer, healing);
+        let shown = Untrusted::new(issuer.as_str());
+        let (what, hint) = (format!("`{shown}` does not know this client any more"), "try again to register anew");
+        let problem = Problem::new(Code::AuthorizationResponseInvalid, what, hint);
+        match () {
+            () if reused => self.refused(stage, attempt.discovered, &attempt.client, (true, problem)),
+            () if healed => Err(problem),
+            () => Ok(()),
+        }
+    }
+
     fn authorization_url(&self, attempt: &Attempt<'_>, state: &State, code_challenge: &str) -> Result<Url, Problem> {
         let request = AuthorizationRequest {
             endpoint: authorization_endpoint(attempt.discovered)?,
@@ -158,12 +210,16 @@ impl Walk<'_> {
             redirect_uri: attempt.client.redirect_uri.clone(),
             state: state.clone(),
             code_challenge: code_challenge.to_owned(),
-            resource: self.resource(attempt.discovered),
+            resource: attempt.resource.clone(),
             scope: attempt.scope.clone(),
             more: self.job.settings.authorization.parameters.clone(),
             dpop_jkt: attempt.dpop_jkt.clone(),
         };
-        Ok(request.url(&self.rule)?)
+        let mut url = request.url(&self.rule)?;
+        if attempt.consent && !url.query_pairs().any(|(name, _)| name == "prompt") {
+            url.query_pairs_mut().append_pair("prompt", "consent");
+        }
+        Ok(url)
     }
 
     /// The key that tokens are to be bound to, if they are (RFC 9449): that of the ones before, or a new one.
@@ -204,9 +260,11 @@ impl Walk<'_> {
         stage.audience.sign_in_open(&prompt);
     }
 
-    /// The `resource` to name: on every request for these tokens the same (A8).
-    pub(super) fn resource(&self, discovered: &Discovered) -> Option<String> {
-        self.job.settings.authorization.resource(&discovered.resource)
+    /// The `resource` to name, unless this server refuses any: on every request for these tokens the same (A8).
+    pub(super) fn resource(&self, record: &Record, discovered: &Discovered) -> Option<String> {
+        let is_refused = self.resource_is_free() && conceded(record, &discovered.server.issuer).no_resource;
+        let resource = self.job.settings.authorization.resource(&discovered.resource);
+        resource.filter(|_| !is_refused)
     }
 
     /// Waits for the browser to come back, and holds its page (A10, A11); or for a person to paste what it came back with,
@@ -218,12 +276,7 @@ impl Walk<'_> {
         callback: Callback,
         in_browser: bool,
     ) -> Result<(Judged, Option<Reply>), Problem> {
-        let server = &attempt.discovered.server;
-        let expected = Expected {
-            state: attempt.state.clone(),
-            issuer: server.issuer.clone(),
-            is_iss_required: server.authorization_response_iss_parameter_supported,
-        };
+        let expected = attempt.expected(attempt.state.clone());
         let pasted = if in_browser { None } else { audience.pasted() };
         let pasting = paste::response(audience, pasted, expected.clone());
         let judge = move |query: &str| match authorization::judge(query, &expected) {
@@ -249,15 +302,14 @@ impl Walk<'_> {
         stage: &mut Stage<'_, '_>,
         attempt: &Attempt<'_>,
         mut possession: Possession,
-        response: AuthorizationResponse,
+        (response, healing): (AuthorizationResponse, &mut Healing),
     ) -> Result<(), Problem> {
         let server = &attempt.discovered.server;
-        let resource = self.resource(attempt.discovered);
         let grant = AuthorizationCodeGrant {
             code: &response.code,
             redirect_uri: &attempt.client.redirect_uri,
             verifier: &attempt.pkce.verifier,
-            resource: resource.as_deref(),
+            resource: attempt.resource.as_deref(),
         };
         let (endpoint, client) = (&server.token_endpoint, &attempt.client.authentication);
         let request = || authorization_code::request(endpoint, client, &grant);
@@ -266,10 +318,16 @@ impl Walk<'_> {
         match token_request::ask(stage.egress, endpoint, &mut possession, &grant.sent(client), request).await {
             Ok(mut tokens) => {
                 tokens.scope = tokens.scope.or_else(|| attempt.scope.clone());
+                let (scope, refreshable) = (attempt.scope.as_deref(), tokens.refresh_token.is_some());
+                let concessions = &mut stage.record.issuer_mut(&server.issuer).concessions;
+                healing::note_refresh_token(concessions, attempt.discovered, scope, refreshable);
+                let resource = attempt.resource.clone();
                 let tokens = possession.bind(tokens_of(tokens, asked, endpoint, resource, None));
                 self.keep(stage, &server.issuer, &attempt.client, (tokens, room)).await
             }
             Err(TokenRequestError::Token(error)) => {
+                let (refusal, asked) = (Refusal::of_token(&error), (attempt.discovered, attempt.asked()));
+                self.heal(stage, asked, refusal, (healing, Met::ByPerson));
                 let refusal = (error.forgets_registration(), error.into());
                 self.refused(stage, attempt.discovered, &attempt.client, refusal)
             }
@@ -311,51 +369,6 @@ impl Walk<'_> {
         Err(if problem.url.is_some() { problem } else { problem.at(SafeUrl::from_text(issuer)) })
     }
 
-    fn scope(
-        &self,
-        record: &Record,
-        challenge: &Challenged,
-        discovered: &Discovered,
-    ) -> Result<Option<String>, Problem> {
-        let more = self.job.demanded().zip(record.current_tokens()).map(|(scope, tokens)| tokens.scope_with(scope));
-        let flag = self.job.settings.scope.as_deref().map(Scope::parse).transpose()?;
-        let chosen = scope::choose(
-            flag.as_ref().filter(|_| !self.job.step_up),
-            more.as_deref().or(challenge.scope.as_deref()),
-            discovered.resource_scopes.as_deref(),
-            discovered.server.scopes_supported.as_deref(),
-        );
-        Ok(chosen.map(|scope| scope.to_string()))
-    }
-
-    /// What was discovered goes into the record, under its issuer, with the next write; the issuer in use stays until
-    /// this one has issued tokens.
-    fn remember(&self, record: &mut Record, discovered: &Discovered) {
-        let server = &discovered.server;
-        record.issuer_mut(&server.issuer).discovery = Some(Discovery {
-            upstream: self.upstream().to_string(),
-            resource: discovered.resource.clone(),
-            resource_scopes_supported: discovered.resource_scopes.clone().unwrap_or_default(),
-            issuer: server.issuer.clone(),
-            authorization_endpoint: server
-                .authorization_endpoint
-                .as_ref()
-                .map_or_else(String::new, |url| url.as_str().to_owned()),
-            token_endpoint: server.token_endpoint.as_str().to_owned(),
-            registration_endpoint: server.registration_endpoint.as_ref().map(|url| url.as_str().to_owned()),
-            revocation_endpoint: server.revocation_endpoint.as_ref().map(|url| url.as_str().to_owned()),
-            iss_parameter_supported: server.authorization_response_iss_parameter_supported,
-            client_id_metadata_document_supported: server.client_id_metadata_document_supported,
-            token_endpoint_auth_methods_supported: server
-                .token_endpoint_auth_methods_supported
-                .clone()
-                .unwrap_or_default(),
-            scopes_supported: server.scopes_supported.clone().unwrap_or_default(),
-            fetched_at: unix_now(),
-            extra: Extra::default(),
-        });
-    }
-
     /// Nobody came within this time.
     pub(super) fn timed_out(&self, limit: Duration) -> Problem {
         let upstream = SafeUrl::new(self.upstream());
@@ -379,11 +392,4 @@ fn authorization_endpoint(discovered: &Discovered) -> Result<Endpoint, Problem> 
         let what = format!("the metadata of `{issuer}` has no `authorization_endpoint`");
         Problem::new(Code::ServerMetadataInvalid, what, hint).at(issuer)
     })
-}
-
-/// Whether the authorization endpoint would show the person an error in place of a sign-in: an unknown client or
-/// redirect URI is answered by a page, never by a redirect (RFC 6749 §4.1.2.1).
-async fn shows_an_error_page(egress: &Egress, url: &Url) -> bool {
-    let status = egress.status(url).await;
-    matches!(status, Ok(StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND))
 }

@@ -191,7 +191,7 @@ async fn next_works(house: &mut House, bridge: &mut Bridge) {
 async fn authorization_response_invalid() {
     for (name, rest) in [
         ("neither code nor error", ""),
-        ("a scope that is refused", "&error=invalid_scope"),
+        ("a request that is refused", "&error=unsupported_response_type"),
         ("a server in trouble", "&error=server_error&error_description=oops"),
         ("two codes", "&code=a&code=b"),
     ] {

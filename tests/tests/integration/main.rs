@@ -16,6 +16,7 @@ mod ending;
 mod eras;
 mod errors;
 mod flow;
+mod healing;
 mod host_side;
 mod hostile;
 mod http_sse;

@@ -24,9 +24,6 @@ pub struct Concessions {
     /// Scope tokens that are not asked for: they were refused.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub refused_scope: BTreeSet<String>,
-    /// No `scope` is asked for at all: each was refused.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub no_scope: bool,
     /// `prompt=consent` goes with `offline_access` (OpenID Connect Core §11): without it no refresh token came.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub consent: bool,
@@ -51,7 +48,7 @@ impl Concessions {
     /// What is left of a scope; `keep` are tokens that are demanded now, whatever was refused once. `None` if nothing is.
     #[must_use]
     pub fn scope(&self, asked: &str, keep: impl Fn(&str) -> bool) -> Option<String> {
-        let is_left = |token: &&str| keep(token) || !(self.no_scope || self.refused_scope.contains(*token));
+        let is_left = |token: &&str| keep(token) || !self.refused_scope.contains(*token);
         let left: Vec<&str> = asked.split_ascii_whitespace().filter(is_left).collect();
         (!left.is_empty()).then(|| left.join(" "))
     }
@@ -70,7 +67,8 @@ mod tests {
     #[test]
     fn what_is_left_of_a_scope_is_what_was_not_refused_or_is_demanded_now() {
         let refused = Concessions { refused_scope: ["b".to_owned()].into(), ..Concessions::default() };
-        let none = Concessions { no_scope: true, ..Concessions::default() };
+        let all = ["a", "b", "c"].map(str::to_owned).into();
+        let none = Concessions { refused_scope: all, ..Concessions::default() };
         let table = [
             ("nothing was refused", &Concessions::default(), "", Some("a b c")),
             ("one was refused", &refused, "", Some("a c")),

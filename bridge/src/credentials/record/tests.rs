@@ -51,7 +51,7 @@ fn full() -> Value {
             },
             "concessions": {
                 "localhost": true, "no_resource": true, "no_resource_on_refresh": true, "refused_scope": ["b"],
-                "no_scope": true, "consent": true, "consent_in_vain": true, "scope_on_refresh": true, "new": 1
+                "consent": true, "consent_in_vain": true, "scope_on_refresh": true, "new": 1
             },
             "set_aside": [{"refresh_token": "rt-0", "why": "invalid_grant", "at": 90, "new": "x"}],
             "new": "y"

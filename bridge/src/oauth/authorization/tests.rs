@@ -269,6 +269,21 @@ mod rfc9207_2_4 {
     }
 
     #[test]
+    fn a_known_iss_passes_for_its_own_issuer_alone() {
+        let query = "state=st&code=a&iss=https%3A%2F%2Fauth.monday.com";
+        let of = |issuer: &str| Expected {
+            state: State(Secret::new("st")),
+            issuer: issuer.to_owned(),
+            is_iss_required: true,
+        };
+        assert!(judge(query, &of("https://auth.monday.com/mcp")).is_ok());
+        for issuer in ["https://auth.monday.com/other", "https://as.example.com"] {
+            let error = judge(query, &of(issuer)).unwrap_err();
+            assert!(matches!(error, AuthorizationResponseError::IssMismatch { .. }), "{issuer}");
+        }
+    }
+
+    #[test]
     fn a_missing_iss_is_refused_if_it_was_promised() {
         let error = judged_with("state=st&code=a", true).unwrap_err();
         assert!(matches!(error, AuthorizationResponseError::IssMissing { .. }));
