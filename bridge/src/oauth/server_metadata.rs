@@ -114,6 +114,8 @@ pub struct Rules<'a> {
     pub pkce: PkceRule,
     /// Of its `issuer` (A3).
     pub vouched: &'a Vouched,
+    /// A client certificate is shown where it is asked for: the endpoints that ask for it go before the others (RFC 8705 §5).
+    pub mutual_tls: bool,
 }
 
 /// Judges the answer from `at` for the issuer that was asked for (RFC 8414 §3.2, §3.3; A3, A4).
@@ -141,6 +143,11 @@ pub fn judge(
         Err(_) if rules.pkce != PkceRule::Required => true,
         judged => judged.map(|()| false)?,
     };
+    let aliases = object.get("mtls_endpoint_aliases").and_then(Value::as_object).filter(|_| rules.mutual_tls);
+    let direct = |name| match aliases.map(|aliases| endpoint(aliases, name, rule)).transpose()?.flatten() {
+        Some(alias) => Ok(Some(alias)),
+        None => endpoint(&object, name, rule),
+    };
     let required =
         |name, found: Option<Endpoint>| found.ok_or_else(|| ServerMetadataError::NoEndpoint { at: at.shown(), name });
     let authorization = endpoint(&object, "authorization_endpoint", rule)?;
@@ -154,10 +161,10 @@ pub fn judge(
         pkce_is_missing,
         assumed: false,
         authorization_endpoint,
-        token_endpoint: required("token_endpoint", endpoint(&object, "token_endpoint", rule)?)?,
-        device_authorization_endpoint: endpoint(&object, "device_authorization_endpoint", rule)?,
-        registration_endpoint: endpoint(&object, "registration_endpoint", rule)?,
-        revocation_endpoint: endpoint(&object, "revocation_endpoint", rule)?,
+        token_endpoint: required("token_endpoint", direct("token_endpoint")?)?,
+        device_authorization_endpoint: direct("device_authorization_endpoint")?,
+        registration_endpoint: direct("registration_endpoint")?,
+        revocation_endpoint: direct("revocation_endpoint")?,
         scopes_supported: json::texts(&object, "scopes_supported"),
         grant_types_supported: json::texts(&object, "grant_types_supported"),
         token_endpoint_auth_methods_supported: json::texts(&object, "token_endpoint_auth_methods_supported"),

@@ -91,7 +91,8 @@ impl Walk<'_> {
         challenge: &Challenged,
     ) -> Result<Discovered, Undiscovered> {
         let vouched = Vouched { issuer: self.job.settings.issuer.clone(), answers: record.vouched.clone() };
-        let rules = Rules { urls: &self.rule, pkce: self.pkce_rule(), vouched: &vouched };
+        let mutual_tls = self.job.settings.network.client_cert.is_some();
+        let rules = Rules { urls: &self.rule, pkce: self.pkce_rule(), vouched: &vouched, mutual_tls };
         discover(egress, self.upstream(), challenge, rules, &|server| self.suits(record, server)).await
     }
 }

@@ -35,7 +35,7 @@ fn judged_as(issuer: &str, status: u16, body: &str) -> Result<AuthorizationServe
     let rule = UrlRule::default();
     let at = Endpoint::parse("x", "https://as.example.com/.well-known/x", &rule).unwrap();
     let issuer = Issuer::parse(issuer, &rule).unwrap();
-    let rules = Rules { urls: &rule, pkce: PkceRule::Required, vouched: &Vouched::default() };
+    let rules = Rules { urls: &rule, pkce: PkceRule::Required, vouched: &Vouched::default(), mutual_tls: false };
     judge(&at, &issuer, rules, StatusCode::from_u16(status).unwrap(), body.as_bytes())
 }
 
@@ -152,7 +152,7 @@ mod rfc8414_3_2 {
         let mut object = published();
         object["issuer"] = json!("http://as.lan");
         object["token_endpoint"] = json!("http://as.lan/token");
-        let rules = Rules { urls: &rule, pkce: PkceRule::Required, vouched: &Vouched::default() };
+        let rules = Rules { urls: &rule, pkce: PkceRule::Required, vouched: &Vouched::default(), mutual_tls: false };
         assert!(judge(&at, &issuer, rules, StatusCode::OK, object.to_string().as_bytes()).is_ok());
         object["authorization_endpoint"] = json!("http://as.lan/authorize");
         assert!(judge(&at, &issuer, rules, StatusCode::OK, object.to_string().as_bytes()).is_ok());
@@ -160,6 +160,33 @@ mod rfc8414_3_2 {
         let error = judge(&at, &issuer, rules, StatusCode::OK, object.to_string().as_bytes()).unwrap_err();
         assert!(matches!(error, ServerMetadataError::Endpoint(EndpointError::Insecure { .. })));
     }
+}
+
+#[test]
+fn rfc8705_5_the_endpoints_that_ask_for_a_certificate_go_before_the_others_where_there_is_one() {
+    let rule = UrlRule::default();
+    let at = Endpoint::parse("x", "https://as.example.com/.well-known/x", &rule).unwrap();
+    let issuer = Issuer::parse(ISSUER, &rule).unwrap();
+    let aliases =
+        json!({"token_endpoint": "https://mtls.example.com/token", "authorization_endpoint": "https://no.example"});
+    let of = |mutual_tls, aliases: &Value| {
+        let rules = Rules { urls: &rule, pkce: PkceRule::Required, vouched: &Vouched::default(), mutual_tls };
+        let body = with("mtls_endpoint_aliases", aliases.clone()).to_string();
+        judge(&at, &issuer, rules, StatusCode::OK, body.as_bytes())
+    };
+    let read = of(true, &aliases).unwrap();
+    assert_eq!(read.token_endpoint.as_str(), "https://mtls.example.com/token");
+    assert_eq!(read.registration_endpoint.unwrap().as_str(), "https://as.example.com/register", "it has no alias");
+    assert!(read.authorization_endpoint.unwrap().as_str().starts_with("https://as.example.com/"), "a browser's");
+    for (mutual_tls, aliases) in [(false, &aliases), (true, &json!({})), (true, &json!("none"))] {
+        assert_eq!(
+            of(mutual_tls, aliases).unwrap().token_endpoint.as_str(),
+            "https://as.example.com/token",
+            "{aliases}"
+        );
+    }
+    let insecure = of(true, &json!({"token_endpoint": "http://mtls.example.com/token"})).unwrap_err();
+    assert!(matches!(insecure, ServerMetadataError::Endpoint(EndpointError::Insecure { .. })));
 }
 
 mod rfc8414_3_3 {
@@ -232,7 +259,7 @@ mod mcp_authorization_code_protection {
             let read = judge(
                 &at,
                 &issuer,
-                Rules { urls: &rule, pkce: PkceRule::MayBeMissing, vouched: &Vouched::default() },
+                Rules { urls: &rule, pkce: PkceRule::MayBeMissing, vouched: &Vouched::default(), mutual_tls: false },
                 StatusCode::OK,
                 body.as_bytes(),
             )
