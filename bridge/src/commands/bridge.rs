@@ -73,7 +73,8 @@ async fn show_sign_ins(
     while states.changed().await.is_ok() {
         let state = states.borrow_and_update().clone();
         match &state {
-            SignInState::Open { url, user_code: Some(code), in_browser: false } => {
+            // A browser that was opened with it may be one that nobody sees: whoever chose this way is elsewhere.
+            SignInState::Open { url, user_code: Some(code), .. } => {
                 terminal::say(&format!(
                     "mcp-bridge: to sign in to `{upstream}`, open this URL in a browser on any device and enter the code \
                      {code}:\n{url}"
@@ -85,9 +86,8 @@ async fn show_sign_ins(
                     "mcp-bridge: to sign in to `{upstream}`, open this URL in your browser:\n{url}"
                 ));
             }
-            SignInState::Open { user_code, in_browser: true, .. } => {
-                let code = user_code.as_ref().map(|code| format!("; the code is {code}")).unwrap_or_default();
-                tracing::info!("a browser was opened to sign in to `{upstream}`{code}");
+            SignInState::Open { in_browser: true, .. } => {
+                tracing::info!("a browser was opened to sign in to `{upstream}`");
             }
             SignInState::None => {}
         }

@@ -78,7 +78,11 @@ async fn a18_the_page_is_opened_with_the_code_in_it_where_a_browser_opens() {
     let mut bridge = house.options().with(&["--grant", "device_code"]).start();
     let id = bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
-    assert!(tab.parameter("user_code").is_some(), "{}", tab.url);
+    assert_eq!(
+        prompt(&mut bridge).await,
+        (tab.url.clone(), tab.parameter("user_code").unwrap()),
+        "it is shown as well"
+    );
     tab.follow().await;
     assert!(bridge.response(id).await["result"].is_object());
     assert_eq!(house.browser.tabs_opened(), 1);
