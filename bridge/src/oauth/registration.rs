@@ -205,7 +205,8 @@ impl RegistrationError {
         match self {
             RegistrationError::Unavailable { .. } => "try again later; if it stays, tell the server's operator",
             RegistrationError::Refused { is_redirect_uri_refused: true, .. } => {
-                "ask the server's operator which redirect URIs are allowed; `--callback-port` sets the port"
+                "ask the server's operator which redirect URIs are allowed; `--redirect-host`, `--callback-port` and \
+                 `--callback-path` set it"
             }
             RegistrationError::Refused { .. } => {
                 "ask the server's operator which clients may register, or for a client id to give by `--client-id`; \

@@ -172,7 +172,8 @@ pub(super) fn refused(registration: &Registration, why: &str) -> Problem {
     let client = Untrusted::new(registration.client_id.as_str());
     let hint = match registration.source {
         Source::Document => {
-            "check the document at `--client-metadata-url`, and its redirect URIs and `--callback-port`"
+            "check the document at `--client-metadata-url` and its redirect URIs: `mcp-bridge client-metadata` prints one \
+             that fits the settings"
         }
         _ => {
             "check `--client-id` and its secret with the server's operator; `mcp-bridge logout URL` forgets the client"
@@ -188,7 +189,7 @@ pub(super) fn perhaps_refused(mut problem: Problem, identity: &ClientIdentity) -
         let client = Untrusted::new(registration.client_id.as_str());
         problem.hint = format!(
             "{}; if the tab showed an error, see that the client `{client}` has the redirect URI `{redirect_uri}` \
-             (`--callback-port` sets its port)",
+             (`--redirect-host`, `--callback-port` and `--callback-path` set it)",
             problem.hint
         );
     }
