@@ -7,6 +7,7 @@
 pub mod access_token;
 pub mod authorization;
 pub mod challenge;
+pub mod client_assertion;
 pub mod client_authentication;
 pub mod client_metadata_document;
 pub mod dpop;

@@ -1,7 +1,9 @@
 //! What a person can set, checked once and typed. It comes from `cli`; every room may read it, none may change it.
 
 mod authorization;
+mod commands;
 mod grant;
+mod machine;
 mod network;
 mod transport;
 
@@ -16,7 +18,9 @@ pub use self::authorization::{
     AuthorizationSettings, DEFAULT_CALLBACK_PATH, RedirectHost, RedirectSettings, ResourceChoice, check_callback_path,
     check_parameter, check_resource,
 };
+pub use self::commands::{ClientMetadataSettings, LogoutSettings, StatusSettings};
 pub use self::grant::GrantType;
+pub use self::machine::{ClientAuth, IdentityProvider, MachineSettings, PrivateKeyPlace};
 pub use self::network::{NetworkSettings, ProxyChoice, ProxyUrl};
 pub use self::transport::{EraChoice, Transport, TransportSettings};
 use crate::problem::{Code, Problem};
@@ -83,6 +87,12 @@ pub struct SignInSettings {
     /// What of the authorization request the person sets.
     #[serde(default)]
     pub authorization: AuthorizationSettings,
+    /// What the grants without a person need besides a client.
+    #[serde(default)]
+    pub machine: MachineSettings,
+    /// The ID token is shown to the upstream, not the access token.
+    #[serde(default)]
+    pub use_id_token: bool,
     /// A fixed port for the loopback redirect (RFC 8252 §7.3), instead of one that the system picks.
     pub callback_port: Option<u16>,
     /// How long a person may take, from the opening of the tab.
@@ -150,8 +160,20 @@ pub struct KnownClient {
     pub client_id: Option<String>,
     /// Where its secret is, if it has one.
     pub client_secret: Option<SecretPlace>,
+    /// Where its private key is, if it has one.
+    pub private_key: Option<PrivateKeyPlace>,
+    /// How it proves itself; none: by what it has, as the server lists.
+    pub auth: Option<ClientAuth>,
     /// The URL of a Client ID Metadata Document, to the letter (A20).
     pub metadata_url: Option<String>,
+}
+
+impl KnownClient {
+    /// Whether it has a secret or a key, and may use it.
+    #[must_use]
+    pub fn can_prove(&self) -> bool {
+        self.auth != Some(ClientAuth::None) && (self.client_secret.is_some() || self.private_key.is_some())
+    }
 }
 
 /// Where a secret is that a person keeps. Whoever needs it reads it there, so that no argument, pipe or record holds it.
@@ -162,59 +184,6 @@ pub enum SecretPlace {
     Variable(String),
     /// In this file.
     File(PathBuf),
-}
-
-/// What `mcp-bridge logout` needs to know.
-#[derive(Clone, Debug)]
-pub struct LogoutSettings {
-    /// The one to sign out of; none: the only one that is stored.
-    pub upstream: Option<Url>,
-    /// Every stored sign-in that is meant, not just one.
-    pub all: bool,
-    /// Also forget a client that registered itself.
-    pub forget_registration: bool,
-    /// Where the secret of a client is that the person gave.
-    pub secret: Option<SecretPlace>,
-    /// How the network is reached.
-    pub network: NetworkSettings,
-    /// Only this profile; none: the default one of `upstream`, or any.
-    pub profile: Option<String>,
-    /// Where credentials are kept.
-    pub state_dir: PathBuf,
-    /// Where logs go.
-    pub log: LogSettings,
-}
-
-/// What `mcp-bridge status` needs to know.
-#[derive(Clone, Debug)]
-pub struct StatusSettings {
-    /// Only this one.
-    pub upstream: Option<Url>,
-    /// Only this profile.
-    pub profile: Option<String>,
-    /// JSON instead of words.
-    pub json: bool,
-    /// Where credentials are kept.
-    pub state_dir: PathBuf,
-    /// Where logs go.
-    pub log: LogSettings,
-}
-
-/// What `mcp-bridge client-metadata` needs to know.
-#[derive(Clone, Debug)]
-pub struct ClientMetadataSettings {
-    /// Where the document will be, which is the `client_id` (A20).
-    pub url: String,
-    /// The name that a consent page shows.
-    pub client_name: String,
-    /// Where the browser comes back to.
-    pub redirect: RedirectSettings,
-    /// The port of that, if it is fixed.
-    pub callback_port: Option<u16>,
-    /// The grant that is chosen.
-    pub grant: Option<GrantType>,
-    /// The scope to ask for, if one is chosen.
-    pub scope: Option<String>,
 }
 
 /// Where logs go and how many.

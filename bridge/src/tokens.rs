@@ -24,7 +24,7 @@ pub use crate::oauth::dpop::Authorization;
 use crate::oauth::dpop::{DpopError, Presenter};
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
-use crate::settings::{DpopChoice, SignInSettings};
+use crate::settings::{DpopChoice, GrantType, SignInSettings};
 use crate::worker::job::Job;
 
 /// A token that lived shorter (seconds) since its person signed in is shown although it has ended by its own account.
@@ -229,7 +229,7 @@ impl Keeper {
     async fn obtain(&self, used: Option<Arc<Held>>, mut job: Job, arrived: Instant) -> Result<Arc<Held>, Problem> {
         let mut turn = self.turn.lock().await;
         let stored = self.reload()?;
-        let can_refresh = stored.as_ref().is_some_and(|held| held.tokens.refresh_token.is_some());
+        let can_refresh = stored.as_ref().is_some_and(|held| held.tokens.is_renewable());
         if let Some((at, aim, problem)) = &*turn
             && *at >= arrived
             && problem.code != Code::SignInNeeded
@@ -244,7 +244,8 @@ impl Keeper {
         {
             return Ok(held.clone());
         }
-        if !job.interactive && !can_refresh {
+        let needs_person = !self.settings.grant.is_some_and(GrantType::is_machine);
+        if !job.interactive && !can_refresh && needs_person {
             return Err(job.sign_in_needed());
         }
         job.refused = stored.or(used).map(|held| held.tokens.fingerprint());

@@ -5,12 +5,15 @@
 pub mod browser;
 pub mod callback;
 pub mod client_identity;
+pub mod client_proof;
 mod client_secret;
 mod device;
 pub mod discovery;
+mod given_file;
 mod grant;
 mod healing;
 pub mod job;
+mod machine;
 pub mod paste;
 mod preparation;
 pub mod process;
@@ -52,6 +55,8 @@ pub enum Obtained {
     Refreshed,
     /// A person signed in.
     SignedIn,
+    /// No person was needed: this grant brought it.
+    Granted(GrantType),
     /// Another worker is at it.
     UnderWay,
 }
@@ -160,26 +165,45 @@ impl Walk<'_> {
         }
         let egress = self.egress()?;
         if !self.job.skip_refresh {
-            match self.refresh(&egress, &mut record, progress).await {
+            match self.renew(&egress, &mut record, progress).await {
                 Ok(true) => return Ok(Obtained::Refreshed),
                 Ok(false) => {}
-                Err(problem) if self.job.at_terminal => tracing::warn!("{problem}: asking the person instead"),
+                Err(problem) if self.goes_on_after(&problem, &record) => tracing::warn!("{problem}: trying anew"),
                 Err(problem) => return Err(problem),
             }
         }
         match &self.job.challenge {
-            Some(challenge) if self.job.interactive => {
+            Some(challenge) if self.job.interactive || self.may_be_machine(&record) => {
                 let mut stage = Stage { egress: &egress, record: &mut record, progress, audience };
                 let prepared = self.prepare(&mut stage, challenge).await?;
                 match self.grant(&prepared.discovered.server) {
-                    GrantType::AuthorizationCode => self.sign_in(&mut stage, prepared).await?,
+                    grant if grant.is_machine() => {
+                        self.granted(&mut stage, prepared, grant).await?;
+                        return Ok(Obtained::Granted(grant));
+                    }
+                    _ if !self.job.interactive => return Err(self.job.sign_in_needed()),
                     GrantType::DeviceCode => self.sign_in_by_device_code(&mut stage, prepared).await?,
-                    other => return Err(grant::not_built(other)),
+                    _ => self.sign_in(&mut stage, prepared).await?,
                 }
                 Ok(Obtained::SignedIn)
             }
             _ => Err(self.job.sign_in_needed()),
         }
+    }
+
+    /// A new token without a person: by the grant that needs none, or by the refresh token. False where neither is possible.
+    async fn renew(&self, egress: &Egress, record: &mut Record, progress: &mut Progress<'_>) -> Result<bool, Problem> {
+        if !record.current_tokens().is_some_and(|tokens| tokens.grant.is_machine()) {
+            return self.refresh(egress, record, progress).await;
+        }
+        // A token that was refused may be another issuer's by now: then the resource is asked first (A15, A7).
+        if self.job.challenge.is_some() { Ok(false) } else { self.granted_again(egress, record, progress).await }
+    }
+
+    /// Whether a person at a terminal gets another try by another way. A refused assertion gets none (A18).
+    fn goes_on_after(&self, problem: &Problem, record: &Record) -> bool {
+        let is_refusal = matches!(problem.code, Code::TokenRequestRefused | Code::ClientRefused | Code::InvalidSetting);
+        self.job.at_terminal && !(is_refusal && self.may_be_machine(record))
     }
 
     /// Writes the record and goes on with it as written.

@@ -2,6 +2,7 @@
 //! It knows tokens and clients, never an MCP message. A request walks metadata → registration → authorize → token.
 
 pub(crate) mod access_token;
+pub(crate) mod assertion;
 pub(crate) mod authorize;
 pub(crate) mod client_authentication;
 pub(crate) mod client_management;
@@ -12,6 +13,7 @@ pub(crate) mod device;
 pub(crate) mod id_token;
 pub(crate) mod introspection;
 pub(crate) mod jwt;
+pub(crate) mod machine;
 pub(crate) mod metadata;
 pub(crate) mod parameters;
 pub(crate) mod pkce;

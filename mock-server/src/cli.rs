@@ -4,6 +4,7 @@
 
 mod file;
 mod help;
+mod machines;
 mod options;
 pub(crate) mod tls;
 mod transport;
@@ -45,6 +46,8 @@ pub(crate) enum Wish {
 pub(crate) enum SettingsFault {
     #[error(transparent)]
     File(#[from] FileFault),
+    #[error(transparent)]
+    Key(#[from] machines::KeyFileFault),
     #[error("the client metadata document {path}: {reason}")]
     Document { path: PathBuf, reason: String },
     #[error(transparent)]
@@ -85,6 +88,8 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
     let no_metadata = |switch| unless(switch) && unless(options.no_server_metadata);
     let redirect_uris = options.redirect_uri.unwrap_or_else(|| vec!["http://127.0.0.1/callback".to_owned()]);
     let known_clients = plain(options.known_client).into_iter().map(|known| known.with(&redirect_uris)).collect();
+    let known_clients = machines::with_keys(known_clients, plain(options.client_key), &redirect_uris)?;
+    let grants = options.grant.map(|grants| grants.into_iter().map(Into::into).collect());
     let accounts = plain(options.account).into_iter().map(|account| account.0).collect::<Vec<_>>();
     let client_documents = options.client_document.unwrap_or_default();
     Ok(Settings {
@@ -122,6 +127,9 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
         accounts: if accounts.is_empty() { default.accounts } else { accounts },
         approve_as: options.approve_as,
         known_clients,
+        grants: grants.unwrap_or(default.grants),
+        trusted_issuers: machines::issuers(plain(options.trusted_issuer))?,
+        identity_assertions: machines::map(plain(options.identity_assertion)),
         client_metadata_documents: !client_documents.is_empty(),
         client_documents: documents(&client_documents)?,
         device_code: options.device_code == Some(true),

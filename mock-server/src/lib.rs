@@ -11,6 +11,7 @@ mod log;
 mod mcp;
 mod pages;
 mod port;
+mod public_key;
 mod random;
 mod refused;
 mod router;
@@ -29,10 +30,11 @@ pub use log::{Endpoint, Seen};
 pub use mcp::changes::Listed;
 pub use mcp::modern::listen::OpenSubscription;
 pub use mcp::session::OpenSession;
+pub use public_key::{PublicKey, PublicKeyFault};
 pub use server::{MockServer, StartError};
 pub use settings::{
-    Account, Approval, AuthMethod, Era, KnownClient, Layout, McpSettings, ReplyForm, RetryAfter, ServerCertificate,
-    Settings, TokenFormat, Transport,
+    Account, Approval, AuthMethod, Era, KnownClient, Layout, McpSettings, OfferedGrant, ReplyForm, RetryAfter,
+    ServerCertificate, Settings, TokenFormat, Transport,
 };
 pub use timed_out::TimedOut;
 pub use tls::{IssuedCertificate, ThrowAwayCa, TlsFault};

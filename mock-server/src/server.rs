@@ -18,6 +18,7 @@ use crate::mcp::changes::{self, Listed};
 use crate::mcp::modern::listen::OpenSubscription;
 use crate::mcp::session::OpenSession;
 use crate::port::Port;
+use crate::public_key::{PublicKey, PublicKeyFault};
 use crate::router::services;
 use crate::settings::Settings;
 use crate::state::{Known, ServerState, Shared};
@@ -217,6 +218,26 @@ impl MockServer {
     ) -> Result<String, KeyError> {
         claims.entry("iss").or_insert_with(|| self.state.issuer.clone().into());
         self.state.key.sign_statement(&claims)
+    }
+
+    /// A JWT of these claims, signed by this server as its issuer unless they name another: an ID token, or an assertion to a
+    /// server that trusts this one.
+    ///
+    /// # Errors
+    /// [`KeyError`]: nothing can be signed.
+    pub fn signed(&self, mut claims: serde_json::Value) -> Result<String, KeyError> {
+        if claims["iss"].is_null() {
+            claims["iss"] = self.state.issuer.clone().into();
+        }
+        self.state.key.sign_as("JWT", &claims)
+    }
+
+    /// The key that checks what this server signs.
+    ///
+    /// # Errors
+    /// [`PublicKeyFault`]: never of a server that has started.
+    pub fn public_key(&self) -> Result<PublicKey, PublicKeyFault> {
+        PublicKey::from_p256_jwk(self.state.key.public_jwk()).ok_or(PublicKeyFault::Unsupported)
     }
 
     /// Replaces all faults by this one, or by none.

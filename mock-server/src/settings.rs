@@ -3,6 +3,7 @@
 //! purpose in `faults.rs`.
 
 mod derived;
+mod machines;
 
 mod mcp;
 
@@ -14,7 +15,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::faults::FaultSetting;
+use crate::public_key::PublicKey;
 
+pub use self::machines::OfferedGrant;
 pub use self::mcp::{Era, McpSettings, RetryAfter, Transport};
 use crate::tls::IssuedCertificate;
 
@@ -70,10 +73,12 @@ pub enum AuthMethod {
     Basic,
     /// `client_secret_post`.
     Post,
+    /// `private_key_jwt`, for clients whose key was registered by hand.
+    PrivateKeyJwt,
 }
 
 impl AuthMethod {
-    /// Every method, in the order of preference.
+    /// Every method that registration grants, in the order of preference.
     pub(crate) const ALL: [AuthMethod; 3] = [AuthMethod::None, AuthMethod::Basic, AuthMethod::Post];
 
     /// The name of RFC 7591 §2.
@@ -83,6 +88,7 @@ impl AuthMethod {
             AuthMethod::None => "none",
             AuthMethod::Basic => "client_secret_basic",
             AuthMethod::Post => "client_secret_post",
+            AuthMethod::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
@@ -132,13 +138,15 @@ pub enum ServerCertificate {
     Given(IssuedCertificate),
 }
 
-/// A client that was registered by hand, with both grants: the code and refresh.
+/// A client that was registered by hand, with every grant that is offered.
 #[derive(Clone, Debug)]
 pub struct KnownClient {
     /// Its id.
     pub client_id: String,
-    /// Its secret, which may come by Basic or by POST; a public client has none.
+    /// Its secret, which may come by Basic or by POST; a public client has neither this nor a key.
     pub secret: Option<String>,
+    /// The public key of its assertions (RFC 7523 §2.2), if it has one.
+    pub key: Option<PublicKey>,
     /// Its redirect URIs; the port of a loopback address means nothing (RFC 8252 §7.3).
     pub redirect_uris: Vec<String>,
 }
@@ -211,6 +219,13 @@ pub struct Settings {
     pub client_secret_lifetime: Option<Duration>,
     /// The clients that were registered by hand.
     pub known_clients: Vec<KnownClient>,
+    /// The grants of the token endpoint; what registers itself gets the code alone.
+    pub grants: Vec<OfferedGrant>,
+    /// Issuers whose assertions are taken (RFC 7523 §2.1), with their keys; the servers that are trusted count besides.
+    pub trusted_issuers: BTreeMap<String, PublicKey>,
+    /// As an identity provider: the issuers that identity assertions are for, each with the client id that the asking client
+    /// has there.
+    pub identity_assertions: BTreeMap<String, String>,
     /// Whether a client may be known by the URL of its metadata document.
     pub client_metadata_documents: bool,
     /// The documents by URL; nothing is fetched.
@@ -282,6 +297,9 @@ impl Default for Settings {
             introspection: true,
             client_secret_lifetime: None,
             known_clients: Vec::new(),
+            grants: vec![OfferedGrant::AuthorizationCode],
+            trusted_issuers: BTreeMap::new(),
+            identity_assertions: BTreeMap::new(),
             client_metadata_documents: false,
             client_documents: BTreeMap::new(),
             revocation: true,

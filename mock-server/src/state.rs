@@ -18,6 +18,7 @@ use crate::mcp::modern::Served;
 use crate::mcp::session::Sessions;
 use crate::mcp::slow::Slow;
 use crate::mcp::trouble::Trouble;
+use crate::public_key::PublicKey;
 use crate::settings::{AuthMethod, KnownClient, Settings};
 
 /// How handlers hold the state.
@@ -148,6 +149,13 @@ impl ServerState {
         lock(&self.resources).push(resource);
     }
 
+    /// The key of an issuer whose assertions are taken: one that was given, or of a server that we trust and that runs.
+    pub(crate) fn trusted_issuer(&self, issuer: &str) -> Option<PublicKey> {
+        let given = self.settings.trusted_issuers.get(issuer).cloned();
+        let known = || lock(&self.trusted).iter().filter_map(Weak::upgrade).find(|other| other.issuer == issuer);
+        given.or_else(|| PublicKey::from_p256_jwk(known()?.key.public_jwk()))
+    }
+
     /// Whether a web page of this origin may use the MCP endpoint.
     pub(crate) fn may_come_from(&self, origin: &HeaderValue) -> bool {
         let allowed = self.settings.allowed_origins.iter().map(String::as_str).chain([&*self.origin]);
@@ -211,16 +219,23 @@ fn known_from_the_start(settings: &Settings) -> (Records, HashMap<String, Docume
 }
 
 fn known_client(settings: &Settings, known: &KnownClient) -> Client {
-    let confidential = known.secret.is_some();
-    let methods = settings.auth_methods().into_iter().filter(|method| (*method != AuthMethod::None) == confidential);
+    let fits = |method: &AuthMethod| match method {
+        AuthMethod::None => known.secret.is_none() && known.key.is_none(),
+        AuthMethod::Basic | AuthMethod::Post => known.secret.is_some(),
+        AuthMethod::PrivateKeyJwt => known.key.is_some(),
+    };
+    let methods = settings.auth_methods().into_iter().filter(fits);
+    let grants = settings.grants.iter().flat_map(|grant| grant.names()).map(|name| (*name).to_owned());
     Client {
         id: known.client_id.clone(),
         name: None,
         secret: known.secret.clone(),
+        key: known.key.clone(),
         secret_expires_at: None,
         auth_methods: methods.collect(),
         redirect_uris: known.redirect_uris.clone(),
-        grant_types: ["authorization_code", "refresh_token", device::GRANT_TYPE].map(str::to_owned).to_vec(),
+        // A device may come at any time: what is offered decides.
+        grant_types: grants.chain([device::GRANT_TYPE.to_owned()]).collect(),
         registration: None,
     }
 }

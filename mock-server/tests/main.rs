@@ -16,6 +16,7 @@ mod introspection;
 mod issuer;
 mod known_clients;
 mod layers;
+mod machines;
 mod management;
 mod modern;
 mod odd_answers;

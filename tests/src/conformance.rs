@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +21,13 @@ const CLIENT_SECRET: &str = "CONFORMANCE_CLIENT_SECRET";
 
 /// The variable that says which host is to play, whatever the server speaks: `legacy`, as without it, or `modern`.
 const HOST: &str = "CONFORMANCE_HOST";
+
+/// The files below the folder that hold what the suite hands over, by the member of the context, with their flags.
+const FILES: [(&str, &str, &str); 3] = [
+    ("private_key_pem", "--private-key-file", "key.pem"),
+    ("valid_jwt", "--assertion-file", "workload.jwt"),
+    ("idp_id_token", "--id-token-file", "id-token.jwt"),
+];
 
 /// The document that the suite's authorization server takes for a client's; it is never fetched.
 const CLIENT_METADATA: &str = "https://conformance-test.local/client-metadata.json";
@@ -68,6 +77,9 @@ pub enum Failure {
     /// It was not played to its end.
     #[error(transparent)]
     Unplayed(#[from] hosts::Failure),
+    /// What the suite hands over cannot be laid down for the bridge.
+    #[error("cannot write what the suite hands over: {0}")]
+    NotWritten(#[from] std::io::Error),
 }
 
 impl Task {
@@ -111,11 +123,30 @@ impl Task {
                 arguments.extend(["--client-secret-env", CLIENT_SECRET]);
             }
         }
+        for (member, flag) in [("idp_client_id", "--idp-client-id"), ("idp_token_endpoint", "--idp-token-endpoint")] {
+            if let Some(value) = self.context[member].as_str() {
+                arguments.extend([flag, value]);
+            }
+        }
         if self.scenario == "auth/basic-cimd" {
             arguments.extend(["--client-metadata-url", CLIENT_METADATA]);
         }
         arguments.extend(self.flags.iter().map(String::as_str));
         arguments
+    }
+
+    /// Lays down in this folder what a person would have in files, and gives the flags that name them.
+    #[expect(clippy::disallowed_methods, reason = "a torn file is of a run that was killed, and goes with its folder")]
+    fn files(&self, folder: &Path) -> std::io::Result<Vec<String>> {
+        let mut flags = Vec::new();
+        for (member, flag, name) in FILES {
+            if let Some(content) = self.context[member].as_str() {
+                let file = folder.join(name);
+                File::create(&file)?.write_all(content.as_bytes())?;
+                flags.extend([flag.to_owned(), file.display().to_string()]);
+            }
+        }
+        Ok(flags)
     }
 
     /// The parameters of each call of a tool, from those that the server lists.
@@ -148,7 +179,9 @@ impl Task {
 /// Where there is no port for the browser, or the bridge does not end.
 pub async fn play(task: &Task, folder: &Path) -> Result<(), Failure> {
     let browser = Browser::obliging().await;
-    let mut options = Options::new(&task.arguments(), folder).browser(&browser).patience(ANSWER);
+    let files = task.files(folder)?;
+    let files = files.iter().map(String::as_str).collect::<Vec<_>>();
+    let mut options = Options::new(&task.arguments(), folder).with(&files).browser(&browser).patience(ANSWER);
     if let Some(secret) = task.context["client_secret"].as_str() {
         options = options.variable(CLIENT_SECRET, secret);
     }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::client::{ClientArgs, SecretArgs};
+use super::client::{ClientArgs, ProofArgs};
 use super::common::CommonArgs;
 use super::grant::GrantArgs;
 use super::layers::{Chosen, ConfigArgs, Ground};
@@ -42,7 +42,7 @@ pub struct LogoutArgs {
     #[arg(long)]
     forget_registration: bool,
     #[command(flatten)]
-    secret: SecretArgs,
+    proof: ProofArgs,
     #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
@@ -97,7 +97,7 @@ impl ClientMetadataArgs {
             scope: self.sign_in.scope()?,
             callback_port: self.sign_in.callback_port,
             client_name: self.sign_in.client_name,
-            grant: self.grant.grant(),
+            grant: self.grant.grant()?,
         })))
     }
 }
@@ -132,7 +132,8 @@ impl LogoutArgs {
         let url = chosen.named_url(self.url)?;
         // One that stands in a file is for where it is of use.
         let is_of_use = !chosen.secret_is_layered || (url.is_some() && !self.all);
-        let secret = self.secret.place()?.filter(|_| is_of_use);
+        let (secret, private_key) = self.proof.places()?;
+        let secret = secret.filter(|_| is_of_use);
         if secret.is_some() && (self.all || url.is_none()) {
             let what = "a client secret is for one server, and `logout` is to sign out of whatever is stored";
             return Err(Problem::new(Code::InvalidSetting, what, "name the server: `mcp-bridge logout URL`"));
@@ -142,6 +143,7 @@ impl LogoutArgs {
             all: self.all,
             forget_registration: self.forget_registration,
             secret,
+            private_key,
             network: self.network.settings()?,
             profile: self.state.profile()?,
             state_dir: self.state.dir()?,

@@ -42,6 +42,9 @@ impl CommonArgs {
         ground: &Ground<'_>,
     ) -> Result<Settings, Problem> {
         let upstream = check_upstream(upstream, self.server.allow_http)?;
+        let client = self.client.known()?;
+        let use_id_token = self.grant.use_id_token;
+        let (grant, machine) = self.grant.settings(&client)?;
         let sign_in = SignInSettings {
             issuer: self.sign_in.issuer(&UrlRule::of(&upstream, self.server.allow_http))?,
             upstream,
@@ -55,8 +58,10 @@ impl CommonArgs {
             dpop: self.sign_in.dpop(),
             authorization: self.sign_in.authorization()?,
             client_name: self.sign_in.client_name,
-            client: self.client.known()?,
-            grant: self.grant.grant(),
+            client,
+            grant,
+            machine,
+            use_id_token,
             callback_port: self.sign_in.callback_port,
             no_browser: self.sign_in.no_browser,
             allow_http: self.server.allow_http,

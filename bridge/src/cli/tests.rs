@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::settings::{
-    NetworkSettings, ProxyChoice, RedirectHost, RedirectSettings, ResourceChoice, SecretPlace, Transport,
+    GrantType, NetworkSettings, ProxyChoice, RedirectHost, RedirectSettings, ResourceChoice, SecretPlace, Transport,
     TransportSettings,
 };
 
@@ -146,8 +146,63 @@ fn a_client_that_cannot_be_is_refused() {
         ("two secrets", &["--client-id", "id", "--client-secret-env", "VAR", "--client-secret-file", "f"]),
         ("an empty id", &["--client-id", ""]),
         ("the secret itself", &["--client-id", "id", "--client-secret-env", "hunter2=="]),
+        ("a key of nobody", &["--private-key-file", "f"]),
+        ("a name of no key", &["--client-id", "id", "--private-key-id", "k"]),
+        ("a method without its key", &["--client-id", "id", "--client-auth", "private_key_jwt"]),
+        ("a method without its secret", &["--client-id", "id", "--client-auth", "client_secret_basic"]),
+        ("a method that is none", &["--client-id", "id", "--client-auth", "client_secret_jwt"]),
+        ("two proofs", &["--client-id", "id", "--client-secret-env", "VAR", "--private-key-file", "f"]),
         ("a document by http", &["--client-metadata-url", "http://app.example/c"]),
         ("a document without a path", &["--client-metadata-url", "https://app.example"]),
+    ];
+    for (name, words) in table {
+        let shown = refusal(&[&["https://a.example"], words].concat());
+        assert!(!shown.contains("hunter2"), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn a18_a_grant_is_named_or_follows_from_what_is_given() {
+    let provider = ["--idp-token-endpoint", "https://idp.example/token", "--id-token-file", "f"];
+    let table: [(&str, &[&str], Option<GrantType>); 6] = [
+        ("nothing", &[], None),
+        ("named", &["--grant", "authorization_code"], Some(GrantType::AuthorizationCode)),
+        ("an assertion", &["--assertion-file", "f"], Some(GrantType::JwtBearer)),
+        ("a provider", &[&provider[..], &["--client-id", "id"]].concat(), Some(GrantType::Enterprise)),
+        ("a secret decides nothing", &["--client-id", "id", "--client-secret-env", "V"], None),
+        (
+            "both, and which counts",
+            &[&provider[..], &["--assertion-file", "f", "--grant", "jwt_bearer"]].concat(),
+            Some(GrantType::JwtBearer),
+        ),
+    ];
+    for (name, words, expected) in table {
+        let parsed = parse_words(&[&["https://a.example"], words].concat());
+        let Ok(Invocation::Bridge(settings)) = parsed else { panic!("{name}") };
+        assert_eq!(settings.sign_in.grant, expected, "{name}");
+        let has_provider = settings.sign_in.machine.identity_provider.is_some();
+        assert_eq!(has_provider, expected == Some(GrantType::Enterprise), "{name}");
+    }
+}
+
+#[test]
+fn a18_a_grant_without_what_it_needs_is_refused() {
+    let provider = ["--idp-token-endpoint", "https://idp.example/token", "--id-token-file", "f"];
+    let table: [(&str, &[&str]); 10] = [
+        ("no such grant", &["--grant", "password"]),
+        ("no client", &["--grant", "client_credentials"]),
+        ("no proof", &["--grant", "client_credentials", "--client-id", "id"]),
+        ("no assertion", &["--grant", "jwt_bearer"]),
+        ("no provider", &["--grant", "enterprise", "--client-id", "id"]),
+        ("a provider, no client", &provider),
+        ("half a provider", &["--id-token-file", "f", "--client-id", "id"]),
+        ("a provider by http", &["--client-id", "id", "--idp-token-endpoint", "http://a.b/t", "--id-token-file", "f"]),
+        ("two", &[&provider[..], &["--assertion-file", "f", "--client-id", "id"]].concat()),
+        (
+            "the secret itself",
+            &[&provider[..], &["--client-id", "id", "--idp-client-id", "i", "--idp-client-secret-env", "hunter2=="]]
+                .concat(),
+        ),
     ];
     for (name, words) in table {
         let shown = refusal(&[&["https://a.example"], words].concat());

@@ -41,6 +41,9 @@ pub async fn run(settings: Settings, force: bool) -> ExitCode {
         Ok(Some(Obtained::Refreshed)) => {
             terminal::say(&format!("signed in to `{upstream}`: the stored sign-in was renewed"));
         }
+        Ok(Some(Obtained::Granted(grant))) => {
+            terminal::say(&format!("signed in to `{upstream}` without a person, by {}", grant.as_str()));
+        }
         Ok(Some(Obtained::SignedIn)) => terminal::say(&format!("signed in to `{upstream}`")),
         Err(problem) => return failed(&problem),
     }

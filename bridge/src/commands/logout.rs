@@ -9,10 +9,9 @@ use url::Url;
 use super::failed;
 use super::when::span;
 use crate::cli::stored;
-use crate::credentials::record::{Discovery, IssuerRecord, Record, Registration, unix_now};
+use crate::credentials::record::{Discovery, IssuerRecord, Record, Registration, Source, unix_now};
 use crate::credentials::store::{Room, Store};
 use crate::http::{AddressGuard, Egress, Network};
-use crate::oauth::client_authentication::ClientAuthentication;
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::oauth::resource::ResourceIdentifier;
 use crate::oauth::revocation::{self, RevocationError, TokenTypeHint};
@@ -22,6 +21,7 @@ use crate::settings::{DEFAULT_PROFILE, DpopChoice, KnownClient, LogoutSettings};
 use crate::terminal;
 use crate::untrusted::Untrusted;
 use crate::worker::client_identity;
+use crate::worker::client_proof::ClientProof;
 use crate::worker::token_request::{self, Possession};
 
 /// How long to wait for a sign-in or refresh under way.
@@ -131,7 +131,7 @@ async fn revoke(room: &Room, issuer: &str, stored: &IssuerRecord, settings: &Log
 struct Revoker {
     egress: Egress,
     endpoint: Endpoint,
-    client: ClientAuthentication,
+    client: ClientProof,
     /// For tokens that are bound: some servers want a proof here too, and others do not look at it.
     possession: Possession,
 }
@@ -168,8 +168,8 @@ impl Revoker {
         let host = upstream.host_str().unwrap_or_default();
         let rule = UrlRule::with_http_host(host);
         let endpoint = Endpoint::parse("revocation_endpoint", named, &rule).map_err(|error| error.to_string())?;
-        let client = authentication(registration, discovery, settings).map_err(|problem| {
-            format!("{problem}; `--client-secret-env VAR` or `--client-secret-file FILE` names the place of the secret")
+        let client = authentication(issuer, registration, discovery, settings).map_err(|problem| {
+            format!("{problem}; `--client-secret-env VAR`, `--client-secret-file FILE` or `--private-key-file FILE` names the place of it")
         })?;
         let network = Network::load(&settings.network).map_err(|problem| problem.to_string())?;
         let egress = Egress::new(AddressGuard::new(&upstream), network).allow_http(host);
@@ -180,10 +180,12 @@ impl Revoker {
 
     async fn revoke(&mut self, token: &Secret, hint: TokenTypeHint) -> Result<(), Failure> {
         let Revoker { egress, endpoint, client, possession } = self;
-        let request = || revocation::request(endpoint, client, token, hint);
+        let request = || {
+            let client = client.now()?;
+            Ok((revocation::request(endpoint, &client, token, hint), revocation::sent(&client, token)))
+        };
         let answer = token_request::fetch(egress, endpoint, possession, request).await;
-        let answer = answer.map_err(|error| Failure::Same(error.to_string()))?;
-        let sent = revocation::sent(&self.client, token);
+        let (answer, sent) = answer.map_err(|error| Failure::Same(error.to_string()))?;
         revocation::judge(&self.endpoint, &sent, answer.status(), answer.body()).map_err(|error| match error {
             RevocationError::UnsupportedTokenType { .. } => Failure::Token(error.to_string()),
             _ => Failure::Same(error.to_string()),
@@ -191,17 +193,20 @@ impl Revoker {
     }
 }
 
-/// The proof of the stored client; the secret of one that was given is where the person says.
+/// The proof of the stored client; the secret or key of one that was given is where the person says.
 fn authentication(
+    issuer: &str,
     registration: &Registration,
     discovery: Option<&Discovery>,
     settings: &LogoutSettings,
-) -> Result<ClientAuthentication, Problem> {
-    let secret = settings.secret.clone();
-    let client_id = secret.is_some().then(|| registration.client_id.clone());
-    let known = KnownClient { client_id, client_secret: secret, metadata_url: None };
+) -> Result<ClientProof, Problem> {
+    let (client_secret, private_key) = (settings.secret.clone(), settings.private_key.clone());
+    let is_given = client_secret.is_some() || private_key.is_some();
+    let named = |source| (is_given && registration.source == source).then(|| registration.client_id.clone());
+    let (client_id, metadata_url) = (named(Source::Given), named(Source::Document));
+    let known = KnownClient { client_id, client_secret, private_key, auth: None, metadata_url };
     let listed = discovery.map(|known| known.token_endpoint_auth_methods_supported.as_slice()).unwrap_or_default();
-    client_identity::authentication(registration, &known, listed)?.ok_or_else(|| {
+    client_identity::authentication(registration, &known, listed, issuer)?.ok_or_else(|| {
         let client = Untrusted::new(registration.client_id.as_str());
         Problem::new(Code::InvalidSetting, format!("the secret of the client `{client}` is not given"), "")
     })

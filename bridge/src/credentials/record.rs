@@ -310,6 +310,14 @@ impl IssuerRecord {
         (self.pending, self.doubtful) = (None, false);
     }
 
+    /// A grant without a person brought these tokens, for this client or for none.
+    pub fn granted(&mut self, registration: Option<Registration>, tokens: Tokens) {
+        match registration {
+            Some(registration) => self.signed_in(registration, tokens),
+            None => (self.registration, self.tokens) = (None, Some(tokens)),
+        }
+    }
+
     /// Gives up the refresh token that was refused, if it is still the one stored; else another process has a newer
     /// one, and nothing changes. Whether it was given up.
     pub fn set_aside_refused(&mut self, refused: &Secret, why: &str, now: u64) -> bool {

@@ -1,5 +1,5 @@
-//! How a client proves who it is at the token endpoint (RFC 6749 §2.3.1): not at all, by HTTP Basic or in the form. It
-//! must never decide which: the registration did. Read `grant` next.
+//! How a client proves who it is at the token endpoint: not at all, by its secret in HTTP Basic or in the form (RFC 6749
+//! §2.3.1), or by an assertion (RFC 7523 §2.2). It must never decide which: the registration did. Read `grant` next.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 use super::request::Form;
 use crate::secret::{Secret, SentSecrets};
 
+/// `client_assertion_type` (RFC 7523 §2.2).
+const JWT_BEARER_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// `token_endpoint_auth_method` (RFC 7591 §2), those that are spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenEndpointAuthMethod {
@@ -19,6 +22,8 @@ pub enum TokenEndpointAuthMethod {
     ClientSecretBasic,
     /// `client_secret_post`.
     ClientSecretPost,
+    /// `private_key_jwt` (OpenID Connect Core §9).
+    PrivateKeyJwt,
 }
 
 impl TokenEndpointAuthMethod {
@@ -29,14 +34,15 @@ impl TokenEndpointAuthMethod {
             TokenEndpointAuthMethod::None => "none",
             TokenEndpointAuthMethod::ClientSecretBasic => "client_secret_basic",
             TokenEndpointAuthMethod::ClientSecretPost => "client_secret_post",
+            TokenEndpointAuthMethod::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
     /// The method of this name, if it is spoken here.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, None};
-        [None, ClientSecretBasic, ClientSecretPost].into_iter().find(|method| method.as_str() == name)
+        use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, None, PrivateKeyJwt};
+        [None, ClientSecretBasic, ClientSecretPost, PrivateKeyJwt].into_iter().find(|method| method.as_str() == name)
     }
 }
 
@@ -59,10 +65,12 @@ pub enum ClientAuthentication {
     Basic { client_id: String, client_secret: Secret },
     /// Both parts in the form.
     Post { client_id: String, client_secret: Secret },
+    /// A signed assertion in the form, good for one request (RFC 7521 §4.2, RFC 7523 §2.2), and `client_id`.
+    Assertion { client_id: String, assertion: Secret },
 }
 
 impl ClientAuthentication {
-    /// The proof for this method. Without a secret there is but one: none.
+    /// The proof for this method of secrets. Without a secret there is but one: none.
     #[must_use]
     pub fn new(client_id: String, client_secret: Option<Secret>, method: TokenEndpointAuthMethod) -> Self {
         match (method, client_secret) {
@@ -83,6 +91,7 @@ impl ClientAuthentication {
             ClientAuthentication::None { .. } => TokenEndpointAuthMethod::None,
             ClientAuthentication::Basic { .. } => TokenEndpointAuthMethod::ClientSecretBasic,
             ClientAuthentication::Post { .. } => TokenEndpointAuthMethod::ClientSecretPost,
+            ClientAuthentication::Assertion { .. } => TokenEndpointAuthMethod::PrivateKeyJwt,
         }
     }
 
@@ -93,6 +102,12 @@ impl ClientAuthentication {
             ClientAuthentication::Post { client_id, client_secret } => {
                 form.push("client_id", client_id);
                 form.push("client_secret", client_secret.expose());
+            }
+            ClientAuthentication::Assertion { client_id, assertion } => {
+                // Not needed (RFC 7521 §4.2), but some servers look for the client's key by it.
+                form.push("client_id", client_id);
+                form.push("client_assertion_type", JWT_BEARER_ASSERTION);
+                form.push("client_assertion", assertion.expose());
             }
             ClientAuthentication::Basic { client_id, client_secret } => {
                 // Allowed (RFC 6749 §3.2.1), and the Python SDK's servers look for it before they look at the header.
@@ -107,7 +122,8 @@ impl ClientAuthentication {
     pub(super) fn sent_with(&self, mut sent: SentSecrets) -> SentSecrets {
         match self {
             ClientAuthentication::None { .. } => {}
-            ClientAuthentication::Post { client_secret, .. } => sent.add(client_secret.clone()),
+            ClientAuthentication::Post { client_secret: proof, .. }
+            | ClientAuthentication::Assertion { assertion: proof, .. } => sent.add(proof.clone()),
             ClientAuthentication::Basic { client_id, client_secret } => {
                 sent.add(client_secret.clone());
                 sent.add(credentials(client_id, client_secret));
@@ -188,6 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn rfc7523_2_2_an_assertion_stands_in_the_form_with_its_type_and_is_known_as_sent() {
+        let assertion = Secret::new("a.b.signature");
+        let client = ClientAuthentication::Assertion { client_id: "c".to_owned(), assertion };
+        let mut form = Form::new();
+        assert_eq!(client.apply(&mut form), None);
+        let at = Endpoint::parse("x", "https://as.example.com", &UrlRule::default()).unwrap();
+        let body = post_form(&at, form).into_body();
+        assert_eq!(
+            body,
+            "client_id=c&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&\
+             client_assertion=a.b.signature"
+        );
+        assert_eq!(client.sent_with([].into()).hidden_in("bad: a.b.signature"), "bad: [secret]");
+        assert_eq!(client.method(), TokenEndpointAuthMethod::PrivateKeyJwt);
+    }
+
+    #[test]
     fn a5_a_secret_is_proved_by_basic_unless_only_others_are_listed() {
         let table: [(&[&str], &str); 5] = [
             (&[], "client_secret_basic"),
@@ -204,9 +237,9 @@ mod tests {
 
     #[test]
     fn a_name_leads_to_its_method() {
-        for name in ["none", "client_secret_basic", "client_secret_post"] {
+        for name in ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"] {
             assert_eq!(TokenEndpointAuthMethod::from_name(name).unwrap().as_str(), name);
         }
-        assert_eq!(TokenEndpointAuthMethod::from_name("private_key_jwt"), None);
+        assert_eq!(TokenEndpointAuthMethod::from_name("client_secret_jwt"), None);
     }
 }

@@ -116,6 +116,8 @@ pub fn judge(
 fn method(object: &Object, has_secret: bool, at: SafeUrl) -> Result<TokenEndpointAuthMethod, RegistrationError> {
     let method = match json::text(object, "token_endpoint_auth_method") {
         Some(name) => TokenEndpointAuthMethod::from_name(name)
+            // No key was registered.
+            .filter(|method| *method != TokenEndpointAuthMethod::PrivateKeyJwt)
             .ok_or_else(|| RegistrationError::UnknownMethod { at, method: Untrusted::new(name) })?,
         None => TokenEndpointAuthMethod::ClientSecretBasic,
     };

@@ -44,7 +44,7 @@ pub fn request(
     let mut form = Form::new();
     form.push("token", token.expose());
     form.push("token_type_hint", hint.as_str());
-    grant::post(revocation_endpoint, client, form)
+    grant::post(revocation_endpoint, Some(client), form)
 }
 
 /// What [`request`] sends that the answer must not be shown with.

@@ -80,6 +80,19 @@ pub fn choose(
     chosen.map(|scope| scope.with_offline_access(server_scopes))
 }
 
+/// The scope that asks for an ID token.
+const OPENID: &str = "openid";
+
+/// A scope and `openid`, without which no ID token comes (OpenID Connect Core §3.1.2.1).
+#[must_use]
+pub fn with_openid(scope: Option<&str>) -> String {
+    match scope {
+        Some(scope) if scope.split_ascii_whitespace().any(|token| token == OPENID) => scope.to_owned(),
+        Some(scope) => format!("{OPENID} {scope}"),
+        None => OPENID.to_owned(),
+    }
+}
+
 /// `scope-token` of RFC 6749 §3.3.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
@@ -120,6 +133,13 @@ mod tests {
 
     fn listed(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn openid_joins_whatever_scope_there_is_once() {
+        for (scope, expected) in [(None, "openid"), (Some("a b"), "openid a b"), (Some("a openid"), "a openid")] {
+            assert_eq!(super::with_openid(scope), expected, "{scope:?}");
+        }
     }
 
     mod rfc6749_3_3 {

@@ -32,6 +32,8 @@ pub struct TokenResponse {
     pub refresh_token: Option<Secret>,
     /// `scope`; None means: as asked for.
     pub scope: Option<String>,
+    /// `id_token` (OpenID Connect Core §3.1.3.3): visible ASCII.
+    pub id_token: Option<Secret>,
 }
 
 /// `token_type`, those that are spoken here.
@@ -77,10 +79,26 @@ pub fn judge(
     status: StatusCode,
     body: &[u8],
 ) -> Result<TokenResponse, TokenError> {
-    judge_as_it_is(endpoint, status, body).map_err(|error| error.without(sent))
+    judge_by(read, endpoint, sent, status, body)
 }
 
-fn judge_as_it_is(endpoint: &Endpoint, status: StatusCode, body: &[u8]) -> Result<TokenResponse, TokenError> {
+/// As [`judge`], where a success is something else than tokens: `read` reads it.
+pub(super) fn judge_by<T>(
+    read: impl FnOnce(SafeUrl, &Object) -> Result<T, TokenError>,
+    endpoint: &Endpoint,
+    sent: &SentSecrets,
+    status: StatusCode,
+    body: &[u8],
+) -> Result<T, TokenError> {
+    judge_as_it_is(read, endpoint, status, body).map_err(|error| error.without(sent))
+}
+
+fn judge_as_it_is<T>(
+    read: impl FnOnce(SafeUrl, &Object) -> Result<T, TokenError>,
+    endpoint: &Endpoint,
+    status: StatusCode,
+    body: &[u8],
+) -> Result<T, TokenError> {
     let at = endpoint.shown();
     let object = json::object(body).or_else(|| form(body));
     let error = object.as_ref().and_then(|object| json::text(object, "error"));
@@ -124,8 +142,7 @@ fn read(at: SafeUrl, object: &Object) -> Result<TokenResponse, TokenError> {
         None | Some(Value::Null | Value::String(_)) => return Err(TokenError::NoAccessToken { at }),
         Some(_) => return Err(TokenError::AccessTokenMalformed { at }),
     };
-    // What is no visible ASCII cannot stand in a header, or would forge one.
-    if !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_sendable(access_token) {
         return Err(TokenError::AccessTokenMalformed { at });
     }
     let token_type = match json::text(object, "token_type") {
@@ -140,7 +157,13 @@ fn read(at: SafeUrl, object: &Object) -> Result<TokenResponse, TokenError> {
         expires_in: expires_in(object),
         refresh_token: json::text(object, "refresh_token").map(Secret::new),
         scope: scope(object),
+        id_token: json::text(object, "id_token").filter(|token| is_sendable(token)).map(Secret::new),
     })
+}
+
+/// What is no visible ASCII cannot stand in a header, or would forge one.
+fn is_sendable(token: &str) -> bool {
+    token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// `expires_in` as a number or text. What is not positive says nothing: some servers mean "never" by 0 or -1, and to
@@ -278,6 +301,12 @@ pub enum TokenError {
     /// Bearer to a request with a proof, where nothing else will do.
     #[error("`{at}` answered a token of type Bearer, and `--dpop always` takes none that is not bound")]
     Unbound { at: SafeUrl },
+    /// An exchange that gave something else than was asked for (RFC 8693 §2.2.1).
+    #[error("`{at}` issued a token of type `{issued}`, not `{expected}`")]
+    IssuedTokenType { at: SafeUrl, issued: Untrusted, expected: &'static str },
+    /// `id_token` is absent where it is what was wanted (OpenID Connect Core §3.1.3.3).
+    #[error("`{at}` answered without an `id_token`")]
+    NoIdToken { at: SafeUrl },
 }
 
 fn described(description: Option<&Untrusted>) -> String {
@@ -287,7 +316,7 @@ fn described(description: Option<&Untrusted>) -> String {
 impl TokenError {
     /// The same error without these secrets in the server's words.
     fn without(self, sent: &SentSecrets) -> Self {
-        use TokenError::{NotJson, Refused, Status, TokenType, Unavailable};
+        use TokenError::{IssuedTokenType, NotJson, Refused, Status, TokenType, Unavailable};
         match self {
             Refused { at, status, error, description } => {
                 let description = description.map(|words| words.without(sent));
@@ -297,6 +326,7 @@ impl TokenError {
             Status { at, status, excerpt } => Status { at, status, excerpt: excerpt.without(sent) },
             NotJson { at, status, excerpt } => NotJson { at, status, excerpt: excerpt.without(sent) },
             TokenType { at, token_type } => TokenType { at, token_type: token_type.without(sent) },
+            IssuedTokenType { at, issued, expected } => IssuedTokenType { at, issued: issued.without(sent), expected },
             error => error,
         }
     }

@@ -59,7 +59,7 @@ impl Pass<'_> {
     async fn find_token(&mut self) -> Result<(), Problem> {
         self.used = self.keeper.current()?;
         if let Some(held) = self.used.clone()
-            && held.tokens.refresh_token.is_some()
+            && held.tokens.is_renewable()
             && held.tokens.needs_refresh(unix_now())
         {
             self.used = Box::pin(self.keeper.refresh_ahead(held, self.purpose, self.arrived)).await?;

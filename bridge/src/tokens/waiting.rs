@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::credentials::record::Record;
+use crate::credentials::record::{Record, Tokens};
 use crate::credentials::sign_in::{Outcome, SignIn};
 use crate::credentials::store::Room;
 use crate::problem::{Code, Problem};
@@ -162,7 +162,7 @@ fn verdict(room: &Room, sign_in: &SignIn, job: &Job, is_ours: bool) -> Result<At
 
 fn can_refresh(room: &Room) -> Result<bool, Problem> {
     let record = room.read()?;
-    Ok(record.as_ref().and_then(Record::current_tokens).is_some_and(|tokens| tokens.refresh_token.is_some()))
+    Ok(record.as_ref().and_then(Record::current_tokens).is_some_and(Tokens::is_renewable))
 }
 
 fn news(room: &Room, job: &Job) -> Result<bool, Problem> {

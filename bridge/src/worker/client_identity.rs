@@ -3,6 +3,7 @@
 
 use super::Walk;
 use super::callback::Callback;
+use super::client_proof::ClientProof;
 use super::client_secret;
 use super::discovery::Discovered;
 use super::healing::conceded;
@@ -13,7 +14,7 @@ use crate::oauth::client_authentication::{ClientAuthentication, TokenEndpointAut
 use crate::oauth::server_metadata::AuthorizationServerMetadata;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
-use crate::settings::KnownClient;
+use crate::settings::{ClientAuth, GrantType, KnownClient};
 use crate::untrusted::Untrusted;
 
 /// A client and the callback that serves its redirect URI.
@@ -28,7 +29,7 @@ pub(super) struct Client {
 pub(super) struct ClientIdentity {
     /// As it is stored: without a secret that the person keeps.
     pub(super) registration: Registration,
-    pub(super) authentication: ClientAuthentication,
+    pub(super) proof: ClientProof,
     pub(super) redirect_uri: String,
 }
 
@@ -68,13 +69,13 @@ impl Walk<'_> {
         discovered: &Discovered,
         scope: Option<&str>,
     ) -> Result<Client, Problem> {
-        let Some((registration, authentication)) = self.known(record, &discovered.server)? else {
+        let Some((registration, proof)) = self.known(record, &discovered.server)? else {
             return self.registered(egress, record, discovered, scope).await;
         };
         let mut callback = self.callback(self.job.settings.callback_port).await?;
         let host = self.redirect_host(&conceded(record, &discovered.server.issuer));
         let redirect_uri = callback.serve(host).await?;
-        let identity = ClientIdentity { registration, authentication, redirect_uri };
+        let identity = ClientIdentity { registration, proof, redirect_uri };
         tracing::info!("signing in as the client `{}`", Untrusted::new(identity.registration.client_id.as_str()));
         // Not the client: until the server has issued tokens to it, the stored tokens are another's.
         self.save(record)?;
@@ -90,13 +91,14 @@ impl Walk<'_> {
         scope: Option<&str>,
     ) -> Result<(ClientIdentity, bool), Problem> {
         let redirect_uri = String::new();
-        if let Some((registration, authentication)) = self.known(record, &discovered.server)? {
+        if let Some((registration, proof)) = self.known(record, &discovered.server)? {
             tracing::info!("signing in as the client `{}`", Untrusted::new(registration.client_id.as_str()));
             self.save(record)?;
-            return Ok((ClientIdentity { registration, authentication, redirect_uri }, false));
+            return Ok((ClientIdentity { registration, proof, redirect_uri }, false));
         }
         let (registration, reused) = self.registered_for_device_code(egress, record, discovered, scope).await?;
-        Ok((ClientIdentity { authentication: client_of(&registration), registration, redirect_uri }, reused))
+        let proof = ClientProof::Same(client_of(&registration));
+        Ok((ClientIdentity { registration, proof, redirect_uri }, reused))
     }
 
     /// A client that does not register itself, and its proof; `None` where one is to.
@@ -104,26 +106,55 @@ impl Walk<'_> {
         &self,
         record: &Record,
         server: &AuthorizationServerMetadata,
-    ) -> Result<Option<(Registration, ClientAuthentication)>, Problem> {
-        let stored = record.issuers.get(&server.issuer).and_then(|stored| stored.registration.as_ref());
-        let choice = choose(&self.job.settings.client, stored, server.client_id_metadata_document_supported);
-        let (source, client_id) = match choice {
-            Choice::Dynamic => return Ok(None),
-            Choice::Given(client_id) => (Source::Given, client_id),
-            Choice::Document(url) => (Source::Document, url),
-        };
+    ) -> Result<Option<(Registration, ClientProof)>, Problem> {
+        let takes_documents = server.client_id_metadata_document_supported;
+        self.given_client(record, &server.issuer, listed_methods(server), takes_documents)
+    }
+
+    /// How the person wants a client to be registered; one with a key is not registered here.
+    pub(super) fn forced_method(&self) -> Option<TokenEndpointAuthMethod> {
+        self.job.settings.client.auth.map(method_of).filter(|method| *method != TokenEndpointAuthMethod::PrivateKeyJwt)
+    }
+
+    /// A client that did not register itself, and its proof to this issuer. `listed` are the server's
+    /// `token_endpoint_auth_methods_supported`.
+    fn identified(
+        &self,
+        record: &Record,
+        issuer: &str,
+        listed: &[String],
+        (source, client_id): (Source, String),
+    ) -> Result<(Registration, ClientProof), Problem> {
         if source == Source::Given {
-            check_issuer(record, &client_id, &server.issuer)?;
+            check_issuer(record, &client_id, issuer)?;
         }
+        let stored = record.issuers.get(issuer).and_then(|stored| stored.registration.as_ref());
         let method = match stored.filter(|stored| stored.source == source && stored.client_id == client_id) {
             Some(stored) => stored.token_endpoint_auth_method.clone(),
             None => TokenEndpointAuthMethod::None.as_str().to_owned(),
         };
         let mut registration = registration(source, client_id, method);
-        let authentication = authentication(&registration, &self.job.settings.client, listed_methods(server))?
-            .unwrap_or_else(|| client_of(&registration));
-        authentication.method().as_str().clone_into(&mut registration.token_endpoint_auth_method);
-        Ok(Some((registration, authentication)))
+        let proof = authentication(&registration, &self.job.settings.client, listed, issuer)?
+            .unwrap_or_else(|| ClientProof::Same(client_of(&registration)));
+        proof.method().as_str().clone_into(&mut registration.token_endpoint_auth_method);
+        Ok((registration, proof))
+    }
+
+    /// A client that was given, or is known by its document, and its proof; `None` where one would have to register itself.
+    pub(super) fn given_client(
+        &self,
+        record: &Record,
+        issuer: &str,
+        listed: &[String],
+        takes_documents: bool,
+    ) -> Result<Option<(Registration, ClientProof)>, Problem> {
+        let stored = record.issuers.get(issuer).and_then(|stored| stored.registration.as_ref());
+        let who = match choose(&self.job.settings.client, stored, takes_documents) {
+            Choice::Dynamic => return Ok(None),
+            Choice::Given(client_id) => (Source::Given, client_id),
+            Choice::Document(url) => (Source::Document, url),
+        };
+        self.identified(record, issuer, listed, who).map(Some)
     }
 
     /// Whether a server is the one to use where the resource names several (A2).
@@ -132,37 +163,68 @@ impl Walk<'_> {
         match choose(&self.job.settings.client, stored, server.client_id_metadata_document_supported) {
             Choice::Given(client_id) => record.issuer_of_given(&client_id).is_none_or(|issuer| issuer == server.issuer),
             Choice::Document(_) => true,
-            Choice::Dynamic => server.registration_endpoint.is_some(),
+            // An assertion may stand for itself, and registers nobody.
+            Choice::Dynamic => {
+                server.registration_endpoint.is_some() || self.job.settings.grant.is_some_and(GrantType::is_machine)
+            }
         }
     }
 }
 
-/// How a known client proves itself; `None` where it needs the secret of another client than the one that is given now.
-/// `listed` are the server's `token_endpoint_auth_methods_supported`.
+/// How a known client proves itself to `issuer`; `None` where it needs the secret of another client than the one that is
+/// given now. `listed` are the server's `token_endpoint_auth_methods_supported`.
 ///
 /// # Errors
-/// Where its secret is nowhere to be found.
+/// Where its secret or key is nowhere to be found.
 pub fn authentication(
     registration: &Registration,
     known: &KnownClient,
     listed: &[String],
-) -> Result<Option<ClientAuthentication>, Problem> {
-    let stored = TokenEndpointAuthMethod::from_name(&registration.token_endpoint_auth_method)
-        .unwrap_or(TokenEndpointAuthMethod::ClientSecretBasic);
-    let is_public = stored == TokenEndpointAuthMethod::None;
-    let is_given_now = known.client_id.as_ref() == Some(&registration.client_id);
-    if registration.source != Source::Given || (is_public && !is_given_now) {
-        return Ok(Some(client_of(registration)));
+    issuer: &str,
+) -> Result<Option<ClientProof>, Problem> {
+    use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, None as Public, PrivateKeyJwt};
+    let stored =
+        TokenEndpointAuthMethod::from_name(&registration.token_endpoint_auth_method).unwrap_or(ClientSecretBasic);
+    let client_id = &registration.client_id;
+    let (given, another) = match registration.source {
+        Source::Dynamic => (false, false),
+        Source::Given => (known.client_id.as_ref() == Some(client_id), known.client_id.is_some()),
+        Source::Document => (known.metadata_url.as_ref() == Some(client_id), known.metadata_url.is_some()),
+    };
+    let same = || Ok(Some(ClientProof::Same(client_of(registration))));
+    if registration.source == Source::Dynamic || (!given && stored == Public) {
+        return same();
     }
-    match &known.client_secret {
-        _ if known.client_id.is_some() && !is_given_now => Ok(None),
-        Some(place) if is_given_now => {
-            let method = if is_public { method_for_secret(listed) } else { stored };
+    if !given {
+        return if another { Ok(None) } else { Err(proof_missing(client_id)) };
+    }
+    // Of a document nothing but a key is ever a proof (A20).
+    let has_secret = known.client_secret.is_some() && registration.source == Source::Given;
+    let method = match known.auth.map(method_of) {
+        Some(forced) => forced,
+        None if known.private_key.is_some() && (!has_secret || stored == PrivateKeyJwt) => PrivateKeyJwt,
+        None if has_secret && matches!(stored, ClientSecretBasic | ClientSecretPost) => stored,
+        None if has_secret => method_for_secret(listed),
+        None => stored,
+    };
+    let public = || ClientAuthentication::None { client_id: client_id.clone() };
+    match (method, &known.client_secret, &known.private_key) {
+        (Public, ..) => Ok(Some(ClientProof::Same(public()))),
+        (PrivateKeyJwt, _, Some(place)) => ClientProof::by_key(place, client_id, issuer).map(Some),
+        (ClientSecretBasic | ClientSecretPost, Some(place), _) if has_secret => {
             let secret = client_secret::read(place)?;
-            Ok(Some(ClientAuthentication::new(registration.client_id.clone(), Some(secret), method)))
+            Ok(Some(ClientProof::Same(ClientAuthentication::new(client_id.clone(), Some(secret), method))))
         }
-        _ if is_public => Ok(Some(client_of(registration))),
-        _ => Err(secret_missing(&registration.client_id)),
+        _ => Err(proof_missing(client_id)),
+    }
+}
+
+fn method_of(auth: ClientAuth) -> TokenEndpointAuthMethod {
+    match auth {
+        ClientAuth::None => TokenEndpointAuthMethod::None,
+        ClientAuth::ClientSecretBasic => TokenEndpointAuthMethod::ClientSecretBasic,
+        ClientAuth::ClientSecretPost => TokenEndpointAuthMethod::ClientSecretPost,
+        ClientAuth::PrivateKeyJwt => TokenEndpointAuthMethod::PrivateKeyJwt,
     }
 }
 
@@ -176,7 +238,8 @@ pub(super) fn refused(registration: &Registration, why: &str) -> Problem {
              that fits the settings"
         }
         _ => {
-            "check `--client-id` and its secret with the server's operator; `mcp-bridge logout URL` forgets the client"
+            "check `--client-id` and its secret or key with the server's operator; `mcp-bridge logout URL` forgets the \
+             client"
         }
     };
     Problem::new(Code::ClientRefused, format!("the client `{client}` is not accepted: {why}"), hint)
@@ -227,14 +290,14 @@ fn listed_methods(server: &AuthorizationServerMetadata) -> &[String] {
     server.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default()
 }
 
-fn secret_missing(client_id: &str) -> Problem {
+fn proof_missing(client_id: &str) -> Problem {
     let client = Untrusted::new(client_id);
     Problem::new(
         Code::InvalidSetting,
-        format!("the sign-in is of the client `{client}`, whose secret is not given"),
+        format!("the sign-in is of the client `{client}`, whose secret or key is not given"),
         format!(
-            "add `--client-id '{client}'` with `--client-secret-env VAR` or `--client-secret-file FILE`, \
-             or run `mcp-bridge logout URL` to sign in as another client"
+            "add `--client-id '{client}'` with `--client-secret-env VAR`, `--client-secret-file FILE` or \
+             `--private-key-file FILE`, or run `mcp-bridge logout URL` to sign in as another client"
         ),
     )
 }

@@ -42,7 +42,8 @@ pub(super) fn read(place: &SecretPlace) -> Result<Secret, Problem> {
     }
 }
 
-fn from_file(path: &Path) -> io::Result<Secret> {
+/// Reads a file of at most 16 KiB, without its last newline.
+pub(super) fn from_file(path: &Path) -> io::Result<Secret> {
     // Asked before it is opened: to open a pipe waits for its writer.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no file"));

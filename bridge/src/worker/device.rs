@@ -105,9 +105,11 @@ impl Walk<'_> {
         let Attempt { endpoint, scope, resource, client, possession, .. } = attempt;
         let more = &self.job.settings.authorization.parameters;
         let asked = DeviceAuthorizationRequest { scope: *scope, resource: resource.as_deref(), more };
-        let request = || device_code::authorization_request(endpoint, &client.authentication, &asked);
-        let answer = token_request::fetch(stage.egress, endpoint, possession, request).await?;
-        let sent = device_code::sent(&client.authentication, None);
+        let request = || {
+            let client = client.proof.now()?;
+            Ok((device_code::authorization_request(endpoint, &client, &asked), device_code::sent(&client, None)))
+        };
+        let (answer, sent) = token_request::fetch(stage.egress, endpoint, possession, request).await?;
         let answer = (answer.status(), answer.body().as_ref());
         Ok(device_code::judge_authorization(endpoint, &sent, &self.rule, answer))
     }
@@ -137,7 +139,11 @@ impl Walk<'_> {
                     if let Err(error) = attempt.possession.judge(endpoint, &tokens) {
                         return Ok(Err(error.into()));
                     }
-                    return Ok(Ok((kept(attempt, *tokens, asked), room)));
+                    let tokens = match self.bearer_of(*tokens, asked, endpoint) {
+                        Ok(tokens) => tokens,
+                        Err(error) => return Ok(Err(error.into())),
+                    };
+                    return Ok(Ok((kept(attempt, tokens, asked), room)));
                 }
                 Ok(Poll::Pending) => pace.answered(),
                 Ok(Poll::SlowDown(named)) => pace.slow_down(named),
@@ -157,16 +163,17 @@ impl Walk<'_> {
         codes: &DeviceAuthorization,
     ) -> Result<Result<Poll, Missed>, Problem> {
         let endpoint = &attempt.discovered.server.token_endpoint;
-        let (client, resource) = (&attempt.client.authentication, attempt.resource.as_deref());
-        let request = || device_code::token_request(endpoint, client, &codes.device_code, resource);
+        let (client, resource) = (&attempt.client.proof, attempt.resource.as_deref());
+        let request = || {
+            let (client, code) = (client.now()?, &codes.device_code);
+            let request = device_code::token_request(endpoint, &client, code, resource);
+            Ok((request, device_code::sent(&client, Some(code))))
+        };
         match token_request::fetch(stage.egress, endpoint, &mut attempt.possession, request).await {
-            Ok(answer) => {
-                let sent = device_code::sent(client, Some(&codes.device_code));
-                Ok(match device_code::judge(endpoint, &sent, answer.status(), answer.body()) {
-                    Err(error) if error.is_passing() => Err(Missed::Unanswered(error.to_string())),
-                    judged => judged.map_err(Missed::Ended),
-                })
-            }
+            Ok((answer, sent)) => Ok(match device_code::judge(endpoint, &sent, answer.status(), answer.body()) {
+                Err(error) if error.is_passing() => Err(Missed::Unanswered(error.to_string())),
+                judged => judged.map_err(Missed::Ended),
+            }),
             Err(TokenRequestError::Network(error)) if passes(&error) => Ok(Err(Missed::Unanswered(error.to_string()))),
             Err(error) => Err(error.into()),
         }

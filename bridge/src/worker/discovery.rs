@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
 use super::Walk;
+use super::grant::{no_code, takes_no_code};
 use super::job::Challenged;
 use super::sign_in::Stage;
 use crate::credentials::record::{Record, Tokens, unix_now};
@@ -23,6 +24,7 @@ use crate::oauth::resource_metadata::{self, ProtectedResourceMetadata};
 use crate::oauth::server_metadata::{self, AuthorizationServerMetadata, PkceRule, Rules, ServerMetadataError};
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
+use crate::settings::GrantType;
 use crate::untrusted::Untrusted;
 
 /// How long the upstream may take to say that it wants a sign-in.
@@ -90,9 +92,35 @@ impl Walk<'_> {
         record: &Record,
         challenge: &Challenged,
     ) -> Result<Discovered, Undiscovered> {
+        let by_code = match self.job.settings.allow_missing_pkce {
+            true => PkceRule::MayBeMissing,
+            false => PkceRule::Required,
+        };
+        let chosen = self.job.settings.grant;
+        let first = if chosen == Some(GrantType::AuthorizationCode) { by_code } else { PkceRule::NoCode };
+        let found = self.discover_under(first, egress, record, challenge).await?;
+        let server = &found.server;
+        if chosen.is_some() || self.grant(server) != GrantType::AuthorizationCode {
+            return Ok(found);
+        }
+        if takes_no_code(server) {
+            return Err(Undiscovered { problem: no_code(server), other_issuer: None });
+        }
+        // It is a code: now what that needs is missed, and another server may have it.
+        let lacks = server.pkce_is_missing || server.authorization_endpoint.is_none();
+        if lacks { self.discover_under(by_code, egress, record, challenge).await } else { Ok(found) }
+    }
+
+    async fn discover_under(
+        &self,
+        pkce: PkceRule,
+        egress: &Egress,
+        record: &Record,
+        challenge: &Challenged,
+    ) -> Result<Discovered, Undiscovered> {
         let vouched = Vouched { issuer: self.job.settings.issuer.clone(), answers: record.vouched.clone() };
         let mutual_tls = self.job.settings.network.client_cert.is_some();
-        let rules = Rules { urls: &self.rule, pkce: self.pkce_rule(), vouched: &vouched, mutual_tls };
+        let rules = Rules { urls: &self.rule, pkce, vouched: &vouched, mutual_tls };
         discover(egress, self.upstream(), challenge, rules, &|server| self.suits(record, server)).await
     }
 }

@@ -187,6 +187,8 @@ pub(crate) mod tests {
             client: KnownClient::default(),
             grant: None,
             authorization: crate::settings::AuthorizationSettings::default(),
+            machine: crate::settings::MachineSettings::default(),
+            use_id_token: false,
             callback_port: None,
             timeout: std::time::Duration::ZERO,
             no_browser: false,

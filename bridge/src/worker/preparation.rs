@@ -42,9 +42,11 @@ impl Walk<'_> {
             flag.as_ref().filter(|_| !self.job.step_up),
             more.as_deref().or(challenge.scope.as_deref()),
             discovered.resource_scopes.as_deref(),
-            discovered.server.scopes_supported.as_deref(),
+            // What no refresh token comes of needs no `offline_access`.
+            discovered.server.scopes_supported.as_deref().filter(|_| !self.grant(&discovered.server).is_machine()),
         );
-        Ok(chosen.map(|scope| scope.to_string()))
+        let chosen = chosen.map(|scope| scope.to_string());
+        Ok(if self.job.settings.use_id_token { Some(scope::with_openid(chosen.as_deref())) } else { chosen })
     }
 
     /// What was discovered goes into the record, under its issuer, with the next write; the issuer in use stays until

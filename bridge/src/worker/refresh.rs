@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Walk;
 use super::client_identity;
+use super::client_proof::ClientProof;
 use super::healing::remedy::Refusal;
 use super::progress::Progress;
 use super::token_request::{self, Possession, TokenRequestError};
@@ -18,8 +19,7 @@ use crate::oauth::token_response::{TokenError, TokenResponse};
 use crate::problem::Problem;
 use crate::safe_url::SafeUrl;
 use crate::secret::Secret;
-use crate::settings::GrantType;
-use crate::settings::ResourceChoice;
+use crate::settings::{GrantType, ResourceChoice};
 
 impl Walk<'_> {
     /// Refreshes the tokens of the issuer in use. False where that is not possible and a sign-in is due.
@@ -45,8 +45,8 @@ impl Walk<'_> {
         let endpoint = Endpoint::parse("token_endpoint", &tokens.token_endpoint, &self.rule)?;
         let listed = current.discovery.as_ref().map(|known| known.token_endpoint_auth_methods_supported.as_slice());
         let known = &self.job.settings.client;
-        let proof = client_identity::authentication(registration, known, listed.unwrap_or_default())?;
-        let Some(client) = proof else { return Ok(false) };
+        let proof = client_identity::authentication(registration, known, listed.unwrap_or_default(), &issuer)?;
+        let Some(proof) = proof else { return Ok(false) };
         let wants_dpop = self.job.challenge.as_ref().is_some_and(|challenge| challenge.wants_dpop);
         let possession = Possession::of_refresh(tokens, self.job.settings.dpop, wants_dpop)?;
         let Some(mut possession) = possession else { return Ok(false) };
@@ -57,7 +57,7 @@ impl Walk<'_> {
         let asked = SystemTime::now();
         let mut concessions = current.concessions.clone();
         let question =
-            Question { endpoint: &endpoint, client: &client, refresh_token: &refresh_token, scope: scope.as_deref() };
+            Question { endpoint: &endpoint, client: &proof, refresh_token: &refresh_token, scope: scope.as_deref() };
         let named = (resource.as_deref(), self.resource_is_free());
         let answered = question.ask(egress, &mut possession, named, &mut concessions).await;
         let judged = match answered {
@@ -67,6 +67,16 @@ impl Walk<'_> {
         };
         match judged {
             Ok(tokens) => {
+                let tokens = match self.bearer_of(tokens, asked, &endpoint) {
+                    Ok(tokens) => tokens,
+                    // A refresh need not bring one (OpenID Connect Core §12.2): then only a sign-in does.
+                    Err(error) => {
+                        tracing::warn!("{error} at a refresh: a sign-in is due");
+                        give_up(record, &issuer, &error);
+                        self.save(record)?;
+                        return Ok(false);
+                    }
+                };
                 let tokens = tokens.after_refresh(&refresh_token, scope.as_deref());
                 let tokens = tokens_of(tokens, asked, &endpoint, resource, Some(signed_in_at));
                 let stored = record.issuer_mut(&issuer);
@@ -97,7 +107,7 @@ impl Walk<'_> {
 /// A refresh, to be asked for.
 struct Question<'a> {
     endpoint: &'a Endpoint,
-    client: &'a ClientAuthentication,
+    client: &'a ClientProof,
     refresh_token: &'a Secret,
     /// As granted.
     scope: Option<&'a str>,
@@ -114,18 +124,21 @@ impl Question<'_> {
         concessions: &mut Concessions,
     ) -> Result<TokenResponse, TokenRequestError> {
         let Question { endpoint, client, refresh_token, scope } = *self;
-        let sent = refresh::sent(client, refresh_token);
         loop {
             let omits_resource = is_free && (concessions.no_resource || concessions.no_resource_on_refresh);
             let (resource, again) =
                 (resource.filter(|_| !omits_resource), scope.filter(|_| concessions.scope_on_refresh));
-            let request = || refresh::request(endpoint, client, refresh_token, resource, again);
-            let answered = match token_request::ask(egress, endpoint, possession, &sent, request).await {
+            let request = || {
+                let client = client.now()?;
+                let request = refresh::request(endpoint, &client, refresh_token, resource, again);
+                Ok((request, refresh::sent(&client, refresh_token)))
+            };
+            let answered = match token_request::ask(egress, endpoint, possession, request).await {
                 // The answer may have been lost, and the token be spent: a server with a grace period gives it again, and a
                 // strict one has ended nothing that was not lost already.
                 Err(TokenRequestError::Network(error)) if !error.never_sent() => {
                     tracing::warn!("{error}: asking once more");
-                    token_request::ask(egress, endpoint, possession, &sent, request).await
+                    token_request::ask(egress, endpoint, possession, request).await
                 }
                 answered => answered,
             };

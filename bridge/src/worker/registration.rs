@@ -4,6 +4,7 @@
 use super::Walk;
 use super::callback::{Callback, CallbackError};
 use super::client_identity::{Client, ClientIdentity};
+use super::client_proof::ClientProof;
 use super::discovery::Discovered;
 use super::healing::conceded;
 use super::refresh::client_of;
@@ -31,7 +32,10 @@ impl Walk<'_> {
     ) -> Result<Client, Problem> {
         let issuer = &discovered.server.issuer;
         let stored = record.issuers.get(issuer).and_then(IssuerRecord::reusable).cloned();
-        if let Some(registration) = stored.filter(|known| fits(known, discovered, scope))
+        let is_proved_so = |known: &Registration| {
+            self.forced_method().is_none_or(|method| known.token_endpoint_auth_method == method.as_str())
+        };
+        if let Some(registration) = stored.filter(|known| fits(known, discovered, scope) && is_proved_so(known))
             && let Some((callback, redirect_uri)) = self.serve(&registration).await?
         {
             tracing::info!("using the registration at `{}`", Untrusted::new(issuer.as_str()));
@@ -166,7 +170,9 @@ impl Walk<'_> {
             client_name: self.job.settings.client_name.clone(),
             redirect_uris,
             grant_type,
-            token_endpoint_auth_method: discovered.server.preferred_auth_method(),
+            token_endpoint_auth_method: self
+                .forced_method()
+                .unwrap_or_else(|| discovered.server.preferred_auth_method()),
             scope: scope.map(str::to_owned),
             software_id: SOFTWARE_ID.to_owned(),
             software_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -184,7 +190,7 @@ async fn ask(
 }
 
 fn identity(registration: Registration, redirect_uri: String) -> ClientIdentity {
-    ClientIdentity { authentication: client_of(&registration), registration, redirect_uri }
+    ClientIdentity { proof: ClientProof::Same(client_of(&registration)), registration, redirect_uri }
 }
 
 /// Whether a stored registration does for this sign-in: it registered itself, its secret is good and stays with the origin

@@ -311,12 +311,16 @@ impl Walk<'_> {
             verifier: &attempt.pkce.verifier,
             resource: attempt.resource.as_deref(),
         };
-        let (endpoint, client) = (&server.token_endpoint, &attempt.client.authentication);
-        let request = || authorization_code::request(endpoint, client, &grant);
+        let (endpoint, client) = (&server.token_endpoint, &attempt.client.proof);
+        let request = || {
+            let client = client.now()?;
+            Ok((authorization_code::request(endpoint, &client, &grant), grant.sent(&client)))
+        };
         let room = self.room.reserve(self.lock)?;
         let asked = SystemTime::now();
-        match token_request::ask(stage.egress, endpoint, &mut possession, &grant.sent(client), request).await {
-            Ok(mut tokens) => {
+        match token_request::ask(stage.egress, endpoint, &mut possession, request).await {
+            Ok(tokens) => {
+                let mut tokens = self.bearer_of(tokens, asked, endpoint)?;
                 tokens.scope = tokens.scope.or_else(|| attempt.scope.clone());
                 let (scope, refreshable) = (attempt.scope.as_deref(), tokens.refresh_token.is_some());
                 let concessions = &mut stage.record.issuer_mut(&server.issuer).concessions;

@@ -17,8 +17,9 @@ use crate::problem::Problem;
 use crate::secret::SentSecrets;
 use crate::settings::DpopChoice;
 
-/// Sends a token request and judges the answer. `request` makes it; it is made anew where it is sent once more: a code or a
-/// refresh token is not spent by a refusal of its proof (RFC 9449 §8). `sent` is what the answer is not shown with.
+/// Sends a token request and judges the answer. `request` makes it, and says what the answer is not shown with; it is made
+/// anew where it is sent once more: a code or a refresh token is not spent by a refusal of its proof (RFC 9449 §8), but a
+/// client's assertion is.
 ///
 /// # Errors
 /// [`TokenRequestError`].
@@ -26,11 +27,10 @@ pub async fn ask(
     egress: &Egress,
     endpoint: &Endpoint,
     possession: &mut Possession,
-    sent: &SentSecrets,
-    request: impl FnMut() -> Request<Bytes>,
+    request: impl FnMut() -> Result<(Request<Bytes>, SentSecrets), Problem>,
 ) -> Result<TokenResponse, TokenRequestError> {
-    let answer = fetch(egress, endpoint, possession, request).await?;
-    let tokens = token_response::judge(endpoint, sent, answer.status(), answer.body())?;
+    let (answer, sent) = fetch(egress, endpoint, possession, request).await?;
+    let tokens = token_response::judge(endpoint, &sent, answer.status(), answer.body())?;
     possession.judge(endpoint, &tokens)?;
     Ok(tokens)
 }
@@ -39,20 +39,20 @@ pub async fn ask(
 /// more for a new nonce, and once for a clock that differs.
 ///
 /// # Errors
-/// [`TokenRequestError::Network`] or [`TokenRequestError::Dpop`].
+/// Any [`TokenRequestError`] but [`TokenRequestError::Token`].
 pub async fn fetch(
     egress: &Egress,
     endpoint: &Endpoint,
     possession: &mut Possession,
-    mut request: impl FnMut() -> Request<Bytes>,
-) -> Result<Response<Bytes>, TokenRequestError> {
+    mut request: impl FnMut() -> Result<(Request<Bytes>, SentSecrets), Problem>,
+) -> Result<(Response<Bytes>, SentSecrets), TokenRequestError> {
     let (mut for_nonce, mut for_clock) = (false, false);
     loop {
-        let mut request = request();
+        let (mut request, sent) = request().map_err(TokenRequestError::Unasked)?;
         possession.prove(&mut request, endpoint)?;
         let answer = egress.fetch(request).await?;
         if possession.key.is_none() {
-            return Ok(answer);
+            return Ok((answer, sent));
         }
         let given = Nonce::given_by(answer.headers());
         let is_given = given.is_some();
@@ -61,9 +61,9 @@ pub async fn fetch(
             Some(Objection::UseNonce) if is_given && !for_nonce => for_nonce = true,
             Some(Objection::InvalidProof) if !for_clock => match dpop::skew(answer.headers(), unix_now()) {
                 Some(skew) => (possession.skew, for_clock) = (skew, true),
-                None => return Ok(answer),
+                None => return Ok((answer, sent)),
             },
-            _ => return Ok(answer),
+            _ => return Ok((answer, sent)),
         }
         tracing::debug!("`{endpoint}` wants another DPoP proof: asking once more");
     }
@@ -170,6 +170,9 @@ pub enum TokenRequestError {
     /// There is no proof.
     #[error(transparent)]
     Dpop(#[from] DpopError),
+    /// There is no request: the client cannot prove itself, say.
+    #[error(transparent)]
+    Unasked(Problem),
 }
 
 impl From<TokenRequestError> for Problem {
@@ -178,6 +181,7 @@ impl From<TokenRequestError> for Problem {
             TokenRequestError::Network(error) => error.into(),
             TokenRequestError::Token(error) => error.into(),
             TokenRequestError::Dpop(error) => error.into(),
+            TokenRequestError::Unasked(problem) => problem,
         }
     }
 }

@@ -16,7 +16,6 @@ use crate::authorization::parameters::Parameters;
 use crate::authorization::pkce;
 use crate::authorization::records::{Code, CodeUse, Grant};
 use crate::authorization::redirect_uri;
-use crate::authorization::refusal;
 use crate::authorization::scope::Scope;
 use crate::faults::Fault;
 use crate::pages::layout;
@@ -43,10 +42,9 @@ pub(crate) struct Refusal {
     description: String,
 }
 
-impl Refusal {
-    /// The same, told by an answer in place of a redirect.
-    pub(super) fn told(self) -> refusal::Refusal {
-        refusal::refusal(self.code, self.description)
+impl From<Refusal> for super::refusal::Refusal {
+    fn from(refusal: Refusal) -> Self {
+        super::refusal::refusal(refusal.code, refusal.description)
     }
 }
 

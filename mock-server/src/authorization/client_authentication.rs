@@ -1,4 +1,5 @@
-//! Who asks at the token endpoint: client authentication by exactly a method that is the client's (RFC 6749 §2.3).
+//! Who asks at the token endpoint: client authentication by exactly a method that is the client's (RFC 6749 §2.3, RFC 7523
+//! §2.2).
 
 use std::time::SystemTime;
 
@@ -9,9 +10,13 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use url::form_urlencoded;
 
+use crate::authorization::assertion::{Assertion, AssertionFault};
 use crate::authorization::parameters::Parameters;
 use crate::authorization::records::{Client, Records};
 use crate::settings::AuthMethod;
+
+/// `client_assertion_type` (RFC 7523 §2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Why the client is not taken for who it says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +35,12 @@ pub(crate) enum AuthenticationFault {
     WrongSecret,
     #[error("the client secret has expired")]
     ExpiredSecret,
+    #[error("client_assertion_type is not that of a JWT, or there is no client_assertion")]
+    AssertionType,
+    #[error("iss and sub of the client assertion are not both the client_id")]
+    AssertionOfAnother,
+    #[error(transparent)]
+    Assertion(#[from] AssertionFault),
 }
 
 /// What a request says of its client.
@@ -41,10 +52,14 @@ struct Claimed {
 
 /// The client, once it is proved.
 pub(crate) fn authenticated(
-    records: &Records,
+    records: &mut Records,
+    issuer: &str,
     headers: &HeaderMap,
     form: &Parameters,
 ) -> Result<Client, AuthenticationFault> {
+    if form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some() {
+        return by_assertion(records, issuer, headers, form);
+    }
     let claimed = claimed(headers, form)?;
     let client = records.client(&claimed.id).ok_or(AuthenticationFault::UnknownClient)?;
     if !client.auth_methods.contains(&claimed.method) {
@@ -58,6 +73,29 @@ pub(crate) fn authenticated(
         Ok(()) => Ok(client.clone()),
         Err(_) => Err(AuthenticationFault::WrongSecret),
     }
+}
+
+/// RFC 7523 §2.2, §3, and the issuer as the one audience.
+fn by_assertion(
+    records: &mut Records,
+    issuer: &str,
+    headers: &HeaderMap,
+    form: &Parameters,
+) -> Result<Client, AuthenticationFault> {
+    if headers.contains_key(AUTHORIZATION) || form.get("client_secret").is_some() {
+        return Err(AuthenticationFault::TwoMethods);
+    }
+    let text = form.get("client_assertion").filter(|_| form.get("client_assertion_type") == Some(JWT_BEARER));
+    let assertion = Assertion::read(text.ok_or(AuthenticationFault::AssertionType)?)?;
+    let id = assertion.text("sub").unwrap_or_default();
+    if assertion.text("iss") != Some(id) || form.get("client_id").is_some_and(|named| named != id) {
+        return Err(AuthenticationFault::AssertionOfAnother);
+    }
+    let client = records.client(id).ok_or(AuthenticationFault::UnknownClient)?.clone();
+    let key = client.key.as_ref().filter(|_| client.auth_methods.contains(&AuthMethod::PrivateKeyJwt));
+    assertion.judge(key.ok_or(AuthenticationFault::OtherMethod)?, issuer)?;
+    assertion.use_once(records)?;
+    Ok(client)
 }
 
 fn claimed(headers: &HeaderMap, form: &Parameters) -> Result<Claimed, AuthenticationFault> {

@@ -60,6 +60,7 @@ pub(crate) fn judged(url: &str, document: &Value) -> Result<Client, DocumentFaul
         id: parsed.client_id,
         name: Some(parsed.client_name),
         secret: None,
+        key: None,
         secret_expires_at: None,
         auth_methods: vec![AuthMethod::None],
         redirect_uris: parsed.redirect_uris,

@@ -104,7 +104,7 @@ pub(crate) async fn authorization(
 
 fn authorized(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
     let form = Parameters::of_body(query, headers, body)?;
-    let client = authenticated(&state.records(), headers, &form);
+    let client = authenticated(&mut state.records(), &state.issuer, headers, &form);
     let client = client.map_err(|fault| unauthenticated(state, fault, headers))?;
     if !client.may_use(GRANT_TYPE) {
         return Err(refusal("unauthorized_client", format!("the client did not register the grant type {GRANT_TYPE}")));
@@ -112,8 +112,8 @@ fn authorized(state: &ServerState, query: Option<&str>, headers: &HeaderMap, bod
     let device = Device {
         user_code: user_code().map_err(server_error)?,
         client_id: client.id,
-        scope: authorize::judged_scope(state, form.get("scope")).map_err(authorize::Refusal::told)?,
-        resource: authorize::judged_resource(state, &form).map_err(authorize::Refusal::told)?,
+        scope: authorize::judged_scope(state, form.get("scope")).map_err(Refusal::from)?,
+        resource: authorize::judged_resource(state, &form).map_err(Refusal::from)?,
         expires_at: SystemTime::now() + state.settings.device_code_lifetime,
         interval: state.settings.device_code_interval,
         polled_at: None,

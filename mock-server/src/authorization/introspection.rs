@@ -62,8 +62,8 @@ pub(crate) async fn introspect(
 
 fn answer(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<Value, Denial> {
     let form = Parameters::of_body(query, headers, body)?;
-    let records = state.records();
-    let asker = asker(state, &records, headers, &form)?;
+    let mut records = state.records();
+    let asker = asker(state, &mut records, headers, &form)?;
     let token = form.get("token").ok_or_else(|| refusal("invalid_request", "token is missing"))?;
     // token_type_hint only helps to search (§2.1); we find either kind without it.
     let told = of_access_token(state, &records, token).or_else(|| of_refresh_token(state, &records, token));
@@ -75,7 +75,7 @@ fn answer(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &
 }
 
 /// RFC 7662 §2.1: by the client's own authentication, which must be one, or by a bearer token of ours.
-fn asker(state: &ServerState, records: &Records, headers: &HeaderMap, form: &Parameters) -> Result<Asker, Denial> {
+fn asker(state: &ServerState, records: &mut Records, headers: &HeaderMap, form: &Parameters) -> Result<Asker, Denial> {
     let header = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok()).unwrap_or_default();
     if let Some((scheme, token)) = header.split_once(' ')
         && scheme.eq_ignore_ascii_case("bearer")
@@ -84,10 +84,11 @@ fn asker(state: &ServerState, records: &Records, headers: &HeaderMap, form: &Par
         let live = records.access_token_end(&claims.jti).is_none();
         return if live { Ok(Asker::Client(claims.client_id)) } else { Err(Denial::Token) };
     }
-    let client = authenticated(records, headers, form).map_err(|fault| unauthenticated(state, fault, headers))?;
-    match client.secret {
-        None => Err(Refusal::public_client().into()),
-        Some(_) if client.registration.is_none() => Ok(Asker::ResourceServer),
+    let client =
+        authenticated(records, &state.issuer, headers, form).map_err(|fault| unauthenticated(state, fault, headers))?;
+    match client.registration {
+        _ if client.is_public() => Err(Refusal::public_client().into()),
+        None => Ok(Asker::ResourceServer),
         Some(_) => Ok(Asker::Client(client.id)),
     }
 }

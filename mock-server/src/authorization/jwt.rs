@@ -105,6 +105,11 @@ impl SigningKey {
         self.signed("JWT", claims)
     }
 
+    /// Whatever is to be signed, as this media type.
+    pub(crate) fn sign_as(&self, kind: &str, claims: &Value) -> Result<String, KeyError> {
+        self.signed(kind, claims)
+    }
+
     /// A statement that we vouch for, of the claims given.
     pub(crate) fn sign_statement(&self, claims: &Map<String, Value>) -> Result<String, KeyError> {
         self.signed("JWT", claims)

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::authorization::device;
 use crate::faults::{self, Fault};
-use crate::settings::{AuthMethod, Layout};
+use crate::public_key::ALGORITHMS;
+use crate::settings::{AuthMethod, Layout, OfferedGrant};
 use crate::state::{ServerState, Shared};
 
 /// What the faults put in the place of our own origin.
@@ -88,15 +89,25 @@ fn server_document(state: &ServerState) -> Value {
         "scopes_supported": state.settings.server_scopes(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": state.settings.grant_types(),
         "token_endpoint_auth_methods_supported": methods,
         "authorization_response_iss_parameter_supported": true,
     });
     if state.settings.device_code {
         document["device_authorization_endpoint"] = json!(format!("{issuer}{}", device::PATH));
-        document["grant_types_supported"] = json!(["authorization_code", "refresh_token", device::GRANT_TYPE]);
     }
-    if state.settings.registration {
+    if state.settings.auth_methods().contains(&AuthMethod::PrivateKeyJwt) {
+        document["token_endpoint_auth_signing_alg_values_supported"] = json!(ALGORITHMS);
+    }
+    let has_code = state.settings.grants.contains(&OfferedGrant::AuthorizationCode);
+    if !has_code {
+        // RFC 8414 §2: required only where a grant needs it.
+        document["response_types_supported"] = json!([]);
+        if let Some(members) = document.as_object_mut() {
+            members.remove("authorization_endpoint");
+        }
+    }
+    if state.settings.registration && has_code {
         document["registration_endpoint"] = json!(format!("{issuer}/register"));
     }
     if state.settings.client_metadata_documents {
@@ -119,7 +130,7 @@ fn server_document(state: &ServerState) -> Value {
         }
     }
     faults::body::pad(state, &mut document);
-    if !state.has(Fault::NoPkce) {
+    if has_code && !state.has(Fault::NoPkce) {
         document["code_challenge_methods_supported"] = json!(["S256"]);
     }
     document

@@ -6,13 +6,14 @@ mod overview;
 
 pub(crate) use overview::{LiveGrant, LiveToken};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 use crate::authorization::jwt::Claims;
 use crate::authorization::scope::Scope;
+use crate::public_key::PublicKey;
 use crate::settings::{Account, AuthMethod};
 
 /// A client: registered dynamically or by hand, or described by its own document.
@@ -22,6 +23,8 @@ pub(crate) struct Client {
     /// What it calls itself.
     pub(crate) name: Option<String>,
     pub(crate) secret: Option<String>,
+    /// The key that its assertions are checked by (RFC 7523 §2.2).
+    pub(crate) key: Option<PublicKey>,
     /// When the secret ends, if it does.
     pub(crate) secret_expires_at: Option<SystemTime>,
     /// The ways in which it may prove itself.
@@ -33,6 +36,26 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// One that an assertion alone tells of (RFC 7521 §4.1).
+    pub(crate) fn unregistered(id: &str) -> Self {
+        Client {
+            id: id.to_owned(),
+            name: None,
+            secret: None,
+            key: None,
+            secret_expires_at: None,
+            auth_methods: Vec::new(),
+            redirect_uris: Vec::new(),
+            grant_types: Vec::new(),
+            registration: None,
+        }
+    }
+
+    /// Whether it has nothing to prove itself by.
+    pub(crate) fn is_public(&self) -> bool {
+        self.secret.is_none() && self.key.is_none()
+    }
+
     pub(crate) fn may_use(&self, grant_type: &str) -> bool {
         self.grant_types.iter().any(|granted| granted == grant_type)
     }
@@ -134,6 +157,8 @@ pub(crate) struct Records {
     opaque: HashMap<String, Claims>,
     refresh: HashMap<String, RefreshToken>,
     reuses: usize,
+    /// The assertions that were used, by issuer and `jti`.
+    assertions: HashSet<(String, String)>,
 }
 
 impl Records {
@@ -291,6 +316,11 @@ impl Records {
         if let Some(token) = beside.and_then(|text| self.refresh.get_mut(text)) {
             token.revoked = true;
         }
+    }
+
+    /// Uses an assertion; false if it was used before.
+    pub(crate) fn use_assertion(&mut self, issuer: &str, jti: &str) -> bool {
+        self.assertions.insert((issuer.to_owned(), jti.to_owned()))
     }
 
     pub(crate) fn families_revoked(&self) -> usize {

@@ -162,6 +162,7 @@ pub(crate) fn client(
         id,
         name,
         secret,
+        key: None,
         secret_expires_at,
         auth_methods: vec![auth_method],
         redirect_uris,

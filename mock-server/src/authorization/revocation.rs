@@ -38,7 +38,8 @@ pub(crate) async fn revoke(
 fn revoked(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
     let form = Parameters::of_body(query, headers, body)?;
     let mut records = state.records();
-    let client = authenticated(&records, headers, &form).map_err(|fault| unauthenticated(state, fault, headers))?;
+    let client = authenticated(&mut records, &state.issuer, headers, &form)
+        .map_err(|fault| unauthenticated(state, fault, headers))?;
     let token = form.get("token").ok_or_else(|| refusal("invalid_request", "token is missing"))?;
     // token_type_hint only helps to search (§2.1); we find either kind without it, so a wrong one does no harm.
     if let Some((id, family)) = records.family_of_refresh_token(token) {

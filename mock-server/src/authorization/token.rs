@@ -1,4 +1,5 @@
-//! The token endpoint (RFC 6749 §3.2): codes and refresh tokens in, access tokens out, and an ID token where it was asked for.
+//! The token endpoint (RFC 6749 §3.2): codes and refresh tokens in, access tokens out, and an ID token where it was asked for;
+//! what needs no person is in `machine.rs`.
 //! Refresh tokens rotate at each use, unless the settings say else; what turns up twice ends its whole family
 //! (RFC 9700 §4.14.2).
 
@@ -17,6 +18,7 @@ use crate::authorization::client_authentication::authenticated;
 use crate::authorization::device;
 use crate::authorization::id_token;
 use crate::authorization::jwt::{Claims, seconds};
+use crate::authorization::machine;
 use crate::authorization::parameters::Parameters;
 use crate::authorization::pkce;
 use crate::authorization::records::{Client, Code, CodeUse, FamilyId, Grant, Records, RefreshFault};
@@ -25,7 +27,7 @@ use crate::authorization::scope::Scope;
 use crate::faults::answer::NoAnswer;
 use crate::faults::{self, Fault};
 use crate::random;
-use crate::settings::OFFLINE_SCOPE;
+use crate::settings::{OFFLINE_SCOPE, OfferedGrant};
 use crate::state::{ServerState, Shared};
 
 /// `POST /token` (RFC 6749 §4.1.3, §6).
@@ -57,7 +59,15 @@ fn answer(state: &ServerState, query: Option<&str>, headers: &HeaderMap, body: &
 fn granted(state: &ServerState, headers: &HeaderMap, form: &Parameters) -> Result<Value, Refusal> {
     // One lock for the whole request: two that present the same code or token must not both win.
     let mut records = state.records();
-    let client = authenticated(&records, headers, form).map_err(|fault| unauthenticated(state, fault, headers))?;
+    let offered = form.get("grant_type").and_then(OfferedGrant::from_name);
+    let offered = offered.filter(|grant| state.settings.grants.contains(grant));
+    if offered == Some(OfferedGrant::JwtBearer) && machine::names_no_client(headers, form) {
+        return machine::jwt_bearer(state, &mut records, None, form);
+    }
+    let is_device_offered = state.settings.device_code;
+    let is_device = is_device_offered && form.get("grant_type") == Some(device::GRANT_TYPE);
+    let client = authenticated(&mut records, &state.issuer, headers, form);
+    let client = client.map_err(|fault| unauthenticated(state, fault, headers))?;
     if let Some(code) =
         state.fault_text(Fault::RefreshError).filter(|_| form.get("grant_type") == Some("refresh_token"))
     {
@@ -67,17 +77,28 @@ fn granted(state: &ServerState, headers: &HeaderMap, form: &Parameters) -> Resul
         Some("refresh_token") if state.has(Fault::UnauthorizedClient) => {
             Err(refusal("unauthorized_client", "the client may not refresh"))
         }
-        Some(grant @ ("authorization_code" | "refresh_token" | device::GRANT_TYPE)) if !client.may_use(grant) => {
+        Some(grant) if (offered.is_some() || is_device) && !client.may_use(grant) => {
             Err(refusal("unauthorized_client", format!("the client did not register the grant type {grant}")))
         }
-        Some("authorization_code") => redeem_code(state, &mut records, &client, form),
-        Some("refresh_token") => refresh(state, &mut records, &client, form),
-        Some(device::GRANT_TYPE) if state.settings.device_code => {
+        Some("refresh_token") if offered.is_some() || is_device_offered => refresh(state, &mut records, &client, form),
+        Some(_) if is_device => {
             let grant = device::redeemed(state, &client, form)?;
             let family = records.start_family(grant.clone());
-            issue(state, &mut records, &client, &Issue { family, scope: &grant.scope, grant: &grant, presented: None })
+            let (scope, presented) = (&grant.scope, None);
+            issue(
+                state,
+                &mut records,
+                &client,
+                &Issue { family, scope, grant: &grant, presented, is_refreshable: true },
+            )
         }
-        Some(other) => Err(refusal("unsupported_grant_type", format!("the grant type {other} is not supported"))),
+        Some(other) => match offered {
+            Some(OfferedGrant::AuthorizationCode) => redeem_code(state, &mut records, &client, form),
+            Some(OfferedGrant::ClientCredentials) => machine::client_credentials(state, &mut records, &client, form),
+            Some(OfferedGrant::JwtBearer) => machine::jwt_bearer(state, &mut records, Some(&client), form),
+            Some(OfferedGrant::TokenExchange) => machine::token_exchange(state, &client, form),
+            None => Err(refusal("unsupported_grant_type", format!("the grant type {other} is not supported"))),
+        },
         None => Err(refusal("invalid_request", "grant_type is missing")),
     }
 }
@@ -108,7 +129,9 @@ fn redeem_code(
     if let Some(code) = records.code(text) {
         code.use_ = CodeUse::Redeemed(family);
     }
-    issue(state, records, client, &Issue { family, scope: &code.grant.scope, grant: &code.grant, presented: None })
+    let to_issue =
+        Issue { family, scope: &code.grant.scope, grant: &code.grant, presented: None, is_refreshable: true };
+    issue(state, records, client, &to_issue)
 }
 
 fn judge_code(code: &Code, form: &Parameters) -> Result<(), Refusal> {
@@ -178,8 +201,8 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
             .filter(|asked| asked.is_within(&grant.scope))
             .ok_or_else(|| refusal("invalid_scope", format!("the granted scope is: {}", grant.scope)))?,
     };
-    let answer =
-        issue(state, records, client, &Issue { family: id, scope: &scope, grant: &grant, presented: Some(text) })?;
+    let to_issue = Issue { family: id, scope: &scope, grant: &grant, presented: Some(text), is_refreshable: true };
+    let answer = issue(state, records, client, &to_issue)?;
     if !state.settings.rotate_refresh_tokens {
         return Ok(answer);
     }
@@ -188,18 +211,25 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
 }
 
 /// What tokens are issued for.
-struct Issue<'a> {
-    family: FamilyId,
+pub(super) struct Issue<'a> {
+    pub(super) family: FamilyId,
     /// The scope asked for, within the grant's.
-    scope: &'a Scope,
-    grant: &'a Grant,
+    pub(super) scope: &'a Scope,
+    pub(super) grant: &'a Grant,
     /// The refresh token that is to be refreshed with.
-    presented: Option<&'a str>,
+    pub(super) presented: Option<&'a str>,
+    /// Whether there may be a refresh token, and an ID token: a person was there.
+    pub(super) is_refreshable: bool,
 }
 
 /// RFC 6749 §5.1.
-fn issue(state: &ServerState, records: &mut Records, client: &Client, issue: &Issue<'_>) -> Result<Value, Refusal> {
-    let Issue { family, scope, grant, presented } = *issue;
+pub(super) fn issue(
+    state: &ServerState,
+    records: &mut Records,
+    client: &Client,
+    issue: &Issue<'_>,
+) -> Result<Value, Refusal> {
+    let Issue { family, scope, grant, presented, is_refreshable } = *issue;
     let lifetime = state.settings.access_token_lifetime;
     let now = SystemTime::now();
     let jti = random::token().map_err(server_error)?;
@@ -225,13 +255,15 @@ fn issue(state: &ServerState, records: &mut Records, client: &Client, issue: &Is
     });
     // Once: the grant is the same ever after (OpenID Connect Core §12.2 leaves it out of a refresh).
     if presented.is_none()
+        && is_refreshable
         && let Some(token) = id_token::issued(state, grant, &access_token).map_err(server_error)?
     {
         document["id_token"] = json!(token);
     }
     let mut beside = presented.map(str::to_owned);
     let is_offline = grant.scope.contains(OFFLINE_SCOPE) || !state.has(Fault::OfflineNeedsConsent);
-    if is_offline && client.may_use("refresh_token") && (presented.is_none() || state.settings.rotate_refresh_tokens) {
+    let may_refresh = is_refreshable && is_offline && client.may_use("refresh_token");
+    if may_refresh && (presented.is_none() || state.settings.rotate_refresh_tokens) {
         let refresh_token = random::token().map_err(server_error)?;
         state.remember_secret(&refresh_token);
         records.add_refresh_token(refresh_token.clone(), family, state.settings.refresh_token_lifetime);

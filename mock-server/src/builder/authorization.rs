@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::MockServerBuilder;
+use crate::public_key::PublicKey;
 use crate::server::MockServer;
-use crate::settings::{Account, Approval, AuthMethod, KnownClient, Layout, Settings};
+use crate::settings::{Account, Approval, AuthMethod, KnownClient, Layout, OfferedGrant, Settings};
 
 impl MockServerBuilder {
     /// Where a client finds the authorization server (default: by RFC 9728).
@@ -122,8 +123,42 @@ impl MockServerBuilder {
         self.settings.known_clients.push(KnownClient {
             client_id: client_id.to_owned(),
             secret: secret.map(str::to_owned),
+            key: None,
             redirect_uris: redirect_uris.iter().map(|uri| (*uri).to_owned()).collect(),
         });
+        self
+    }
+
+    /// Adds a client that was registered by hand with a public key and proves itself by that (RFC 7523 §2.2).
+    #[must_use]
+    pub fn known_client_with_key(mut self, client_id: &str, key: PublicKey, redirect_uris: &[&str]) -> Self {
+        self.settings.known_clients.push(KnownClient {
+            client_id: client_id.to_owned(),
+            secret: None,
+            key: Some(key),
+            redirect_uris: redirect_uris.iter().map(|uri| (*uri).to_owned()).collect(),
+        });
+        self
+    }
+
+    /// The grants of the token endpoint (default: the code, with refresh tokens).
+    #[must_use]
+    pub fn grants(mut self, grants: impl IntoIterator<Item = OfferedGrant>) -> Self {
+        self.settings.grants = grants.into_iter().collect();
+        self
+    }
+
+    /// Takes the assertions of this issuer, checked by its key; those of a server that is [trusted](Self::trusts) are taken too.
+    #[must_use]
+    pub fn trusted_issuer(mut self, issuer: impl Into<String>, key: PublicKey) -> Self {
+        self.settings.trusted_issuers.insert(issuer.into(), key);
+        self
+    }
+
+    /// As an identity provider, issues identity assertions for this issuer, where the asking client has this id.
+    #[must_use]
+    pub fn identity_assertions(mut self, issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
+        self.settings.identity_assertions.insert(issuer.into(), client_id.into());
         self
     }
 

@@ -10,6 +10,7 @@ use mcp_mock_server::FaultSetting;
 use serde::Deserialize;
 use url::Url;
 
+use super::machines::{GrantName, Pair};
 use super::transport::{EraName, Line, RetryAfterText, TransportName};
 use super::values::{
     AccountText, AuthMethodName, Delay, KnownClientText, LayoutName, Origin, ReplyName, SeparateAddress, Spelled,
@@ -146,6 +147,18 @@ options! {
         /// [default: http://127.0.0.1/callback]
         #[arg(long, env = "MCP_MOCK_REDIRECT_URI", value_name = "URI", value_delimiter = ',')]
         redirect_uri: [Option<Vec<String>>];
+        /// The public key (PEM) of a client that proves itself by assertions; may be repeated
+        #[arg(long, env = "MCP_MOCK_CLIENT_KEY", value_name = "ID=FILE", value_delimiter = ',')]
+        client_key: [Option<Vec<Spelled<Pair>>>];
+        /// A grant of the token endpoint; may be repeated [default: authorization-code]
+        #[arg(long, env = "MCP_MOCK_GRANT", value_enum, value_delimiter = ',')]
+        grant: [Option<Vec<GrantName>>];
+        /// An issuer whose assertions are taken, with its public key (PEM); may be repeated
+        #[arg(long, env = "MCP_MOCK_TRUSTED_ISSUER", value_name = "ISSUER=FILE", value_delimiter = ',')]
+        trusted_issuer: [Option<Vec<Spelled<Pair>>>];
+        /// Exchange ID tokens for identity assertions to this issuer, where the asking client has this id; may be repeated
+        #[arg(long, env = "MCP_MOCK_IDENTITY_ASSERTION", value_name = "ISSUER=CLIENT_ID", value_delimiter = ',')]
+        identity_assertion: [Option<Vec<Spelled<Pair>>>];
         /// Know clients by metadata documents, this one under its client_id; may be repeated
         #[arg(long, env = "MCP_MOCK_CLIENT_DOCUMENT", value_name = "FILE", value_delimiter = ',')]
         client_document: [Option<Vec<PathBuf>>];

@@ -61,6 +61,8 @@ pub(crate) enum AuthMethodName {
     Basic,
     /// In the body
     Post,
+    /// By an assertion that its key signs (--client-key)
+    PrivateKeyJwt,
 }
 
 impl From<AuthMethodName> for AuthMethod {
@@ -69,6 +71,7 @@ impl From<AuthMethodName> for AuthMethod {
             AuthMethodName::None => AuthMethod::None,
             AuthMethodName::Basic => AuthMethod::Basic,
             AuthMethodName::Post => AuthMethod::Post,
+            AuthMethodName::PrivateKeyJwt => AuthMethod::PrivateKeyJwt,
         }
     }
 }
@@ -213,7 +216,7 @@ pub(crate) struct KnownClientText {
 
 impl KnownClientText {
     pub(crate) fn with(self, redirect_uris: &[String]) -> KnownClient {
-        KnownClient { client_id: self.id, secret: self.secret, redirect_uris: redirect_uris.to_vec() }
+        KnownClient { client_id: self.id, secret: self.secret, key: None, redirect_uris: redirect_uris.to_vec() }
     }
 }
 

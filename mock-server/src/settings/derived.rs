@@ -8,11 +8,20 @@ use super::{
     ADMIN_SCOPE, Account, AuthMethod, EMAIL_SCOPE, Era, Layout, MCP_SCOPE, OFFLINE_SCOPE, OPENID_SCOPE, PROFILE_SCOPE,
     Settings, Transport,
 };
+use crate::authorization::device;
 
 impl Settings {
     /// The methods that the token endpoint takes.
     pub(crate) fn auth_methods(&self) -> Vec<AuthMethod> {
-        self.token_endpoint_auth_method.map_or_else(|| AuthMethod::ALL.to_vec(), |only| vec![only])
+        let knows_keys = self.known_clients.iter().any(|client| client.key.is_some());
+        let all = AuthMethod::ALL.into_iter().chain(knows_keys.then_some(AuthMethod::PrivateKeyJwt));
+        self.token_endpoint_auth_method.map_or_else(|| all.collect(), |only| vec![only])
+    }
+
+    /// The grants by their names (RFC 8414 §2).
+    pub(crate) fn grant_types(&self) -> Vec<&'static str> {
+        let of_device = self.device_code.then_some(device::GRANT_TYPE);
+        self.grants.iter().flat_map(|grant| grant.names()).copied().chain(of_device).collect()
     }
 
     /// The MCP server's origin, as it listens on this address.

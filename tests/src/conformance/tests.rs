@@ -27,6 +27,21 @@ fn a_client_of_the_suites_is_given_to_the_bridge_its_secret_by_a_variable() {
 }
 
 #[test]
+fn what_is_no_word_is_laid_down_in_files() {
+    let context = r#"{"client_id": "c", "idp_client_id": "i", "idp_token_endpoint": "http://idp/token", "idp_id_token": "a.b.c"}"#;
+    let variables =
+        [("MCP_CONFORMANCE_SCENARIO", "auth/enterprise-managed-authorization"), ("MCP_CONFORMANCE_CONTEXT", context)];
+    let task = task(&["u"], &variables).unwrap();
+    let wanted = ["--client-id", "c", "--idp-client-id", "i", "--idp-token-endpoint", "http://idp/token"];
+    assert!(task.arguments().ends_with(&wanted), "{:?}", task.arguments());
+    let folder = tempfile::tempdir().unwrap();
+    let flags = task.files(folder.path()).unwrap();
+    assert_eq!(flags[0], "--id-token-file");
+    assert_eq!(std::io::read_to_string(File::open(&flags[1]).unwrap()).unwrap(), "a.b.c");
+    assert_eq!(flags.len(), 2);
+}
+
+#[test]
 fn without_a_url_or_a_scenario_there_is_nothing_to_play() {
     assert!(matches!(task(&[], &[("MCP_CONFORMANCE_SCENARIO", "initialize")]), Err(Failure::NoUrl)));
     assert!(matches!(task(&["u"], &[]), Err(Failure::NoScenario)));

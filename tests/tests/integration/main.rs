@@ -23,6 +23,7 @@ mod http_sse;
 mod issuers;
 mod known_clients;
 mod legacy_host_modern;
+mod machines;
 mod modern;
 mod modern_host_legacy;
 mod modern_host_listens;

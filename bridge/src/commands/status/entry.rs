@@ -10,7 +10,7 @@ use crate::credentials::sign_in::{Phase, SignIn};
 use crate::credentials::store::Room;
 use crate::oauth::access_token;
 use crate::safe_url::SafeUrl;
-use crate::settings::DEFAULT_PROFILE;
+use crate::settings::{DEFAULT_PROFILE, GrantType};
 use crate::untrusted::Untrusted;
 
 /// A sign-in.
@@ -25,6 +25,7 @@ pub(super) struct Entry {
     scopes: Vec<String>,
     signed_in_at: Option<String>,
     expires_at: Option<String>,
+    grant: Option<&'static str>,
     can_refresh: bool,
     dpop: bool,
     sign_in: Option<UnderWay>,
@@ -86,7 +87,9 @@ impl Entry {
         let tokens = stored.and_then(|stored| stored.tokens.as_ref());
         let registration = stored.and_then(|stored| stored.registration.as_ref());
         let is_client_good = registration.is_some_and(|client| !client.has_expired(now));
-        let can_refresh = is_client_good && tokens.is_some_and(|tokens| tokens.refresh_token.is_some());
+        let grant = tokens.map(|tokens| tokens.grant);
+        let can_refresh = grant.is_some_and(GrantType::is_machine)
+            || (is_client_good && tokens.is_some_and(|tokens| tokens.refresh_token.is_some()));
         let safe = |text: &str| Untrusted::new(text).to_string();
         let scope = tokens.and_then(|tokens| tokens.scope.as_deref()).unwrap_or_default();
         Entry {
@@ -99,6 +102,7 @@ impl Entry {
             scopes: scope.split_whitespace().map(safe).collect(),
             signed_in_at: tokens.map(|tokens| rfc3339(tokens.signed_in_at)),
             expires_at: tokens.and_then(|tokens| tokens.expires_at).map(rfc3339),
+            grant: grant.map(GrantType::as_str),
             can_refresh,
             dpop: tokens.is_some_and(Tokens::is_bound),
             sign_in: under_way(room).map(|sign_in| UnderWay {
@@ -128,6 +132,9 @@ impl Entry {
         if self.state != State::SignedOut {
             line("scopes", &if self.scopes.is_empty() { "not named".to_owned() } else { self.scopes.join(" ") });
             line("access token", &self.end_in_words(now));
+        }
+        if let Some(grant) = self.grant.filter(|grant| *grant != GrantType::AuthorizationCode.as_str()) {
+            line("grant", grant);
         }
         if let Some(client) = &self.client {
             line("client", &client.in_words());

@@ -102,6 +102,12 @@ impl Tokens {
         hash.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Whether there can be others without a person: by a refresh, or by the grant that brought these.
+    #[must_use]
+    pub fn is_renewable(&self) -> bool {
+        self.refresh_token.is_some() || self.grant.is_machine()
+    }
+
     /// Whether the access token ends so soon that it should be refreshed first: within a tenth of its lifetime, at most
     /// 60 s (A14). Unknown counts as no: also when the clock stands before the token came, for then it was set back.
     #[must_use]

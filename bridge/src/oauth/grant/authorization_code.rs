@@ -43,7 +43,7 @@ pub fn request(
     form.push("redirect_uri", grant.redirect_uri);
     form.push("code_verifier", grant.verifier.expose());
     form.push_some("resource", grant.resource);
-    super::post(token_endpoint, client, form)
+    super::post(token_endpoint, Some(client), form)
 }
 
 #[cfg(test)]

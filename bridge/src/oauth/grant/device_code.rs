@@ -55,7 +55,7 @@ pub fn authorization_request(
     for (name, value) in asked.more {
         form.push(name, value);
     }
-    super::post(endpoint, client, form)
+    super::post(endpoint, Some(client), form)
 }
 
 /// What the person is shown and the client polls with (RFC 8628 §3.2), after [`judge_authorization`].
@@ -151,7 +151,7 @@ pub fn token_request(
     form.push("grant_type", GRANT_TYPE);
     form.push("device_code", device_code.expose());
     form.push_some("resource", resource);
-    super::post(token_endpoint, client, form)
+    super::post(token_endpoint, Some(client), form)
 }
 
 /// What a poll came to.

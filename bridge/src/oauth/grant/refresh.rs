@@ -29,7 +29,7 @@ pub fn request(
     form.push("refresh_token", refresh_token.expose());
     form.push_some("resource", resource);
     form.push_some("scope", scope);
-    super::post(token_endpoint, client, form)
+    super::post(token_endpoint, Some(client), form)
 }
 
 #[cfg(test)]

@@ -47,13 +47,14 @@ mod rfc6749_5_1 {
     #[test]
     fn a_whole_answer_is_read() {
         let body =
-            br#"{"access_token":"at","token_type":"Bearer","expires_in":3600,"refresh_token":"rt","scope":"a b"}"#;
+            br#"{"access_token":"at","token_type":"Bearer","expires_in":3600,"refresh_token":"rt","scope":"a b","id_token":"it"}"#;
         let expected = TokenResponse {
             access_token: Secret::new("at"),
             token_type: TokenType::Bearer,
             expires_in: Some(Duration::from_secs(3600)),
             refresh_token: Some(Secret::new("rt")),
             scope: Some("a b".to_owned()),
+            id_token: Some(Secret::new("it")),
         };
         assert_eq!(judged(200, body).unwrap(), expected);
         assert_eq!(judged(200, &[b"\xef\xbb\xbf".as_slice(), body].concat()).unwrap(), expected);

@@ -1,14 +1,17 @@
 //! Which client is chosen, which is refused, and how each proves itself.
 
 use super::*;
-use crate::settings::SecretPlace;
+use crate::settings::{PrivateKeyPlace, SecretPlace};
 
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g\n-----END PRIVATE KEY-----\n";
 const ISSUER: &str = "https://as.example";
 
 fn known(client_id: Option<&str>, metadata_url: Option<&str>) -> KnownClient {
     KnownClient {
         client_id: client_id.map(str::to_owned),
         client_secret: None,
+        private_key: None,
+        auth: None,
         metadata_url: metadata_url.map(str::to_owned),
     }
 }
@@ -91,7 +94,7 @@ mod proof {
     /// The method, "another's" or "no secret".
     fn method(registration: &Registration, known: &KnownClient, listed: &[&str]) -> &'static str {
         let listed: Vec<String> = listed.iter().map(|name| (*name).to_owned()).collect();
-        match authentication(registration, known, &listed) {
+        match authentication(registration, known, &listed, ISSUER) {
             Ok(Some(proof)) => proof.method().as_str(),
             Ok(None) => "another's",
             Err(problem) => {
@@ -124,6 +127,39 @@ mod proof {
         for (name, stored_method, known, listed, expected) in table {
             assert_eq!(method(&stored(Source::Given, stored_method), known, listed), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a13_a_key_proves_where_it_is_given_or_was_said_to_count() {
+        use TokenEndpointAuthMethod::PrivateKeyJwt;
+        let mut files = [tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap()];
+        std::io::Write::write_all(&mut files[0], b"s3cret\n").unwrap();
+        std::io::Write::write_all(&mut files[1], KEY.as_bytes()).unwrap();
+        let secret = || Some(SecretPlace::File(files[0].path().to_owned()));
+        let key = || Some(PrivateKeyPlace { file: files[1].path().to_owned(), id: None });
+        let ours = || known(Some("stored"), None);
+        let with_key = KnownClient { private_key: key(), ..ours() };
+        let both = |auth| KnownClient { client_secret: secret(), private_key: key(), auth: Some(auth), ..ours() };
+        let forced_post =
+            KnownClient { auth: Some(ClientAuth::ClientSecretPost), ..with_secret("stored", secret().unwrap()) };
+        let forced_none = KnownClient { auth: Some(ClientAuth::None), ..with_secret("stored", secret().unwrap()) };
+        let basic = &["client_secret_basic"][..];
+        let table = [
+            ("a key alone", Public, &with_key, "private_key_jwt"),
+            ("a key now, a secret before", ClientSecretBasic, &with_key, "private_key_jwt"),
+            ("both, the key counts", Public, &both(ClientAuth::PrivateKeyJwt), "private_key_jwt"),
+            ("both, the secret counts", PrivateKeyJwt, &both(ClientAuth::ClientSecretBasic), "client_secret_basic"),
+            ("post, whatever is listed", Public, &forced_post, "client_secret_post"),
+            ("none, although there is a secret", Public, &forced_none, "none"),
+            ("a key before, nothing now", PrivateKeyJwt, &ours(), "no secret"),
+            ("a key before, not even the client now", PrivateKeyJwt, &known(None, None), "no secret"),
+            ("a key before, another client now", PrivateKeyJwt, &known(Some("other"), None), "another's"),
+        ];
+        for (name, stored_method, known, expected) in table {
+            assert_eq!(method(&stored(Source::Given, stored_method), known, basic), expected, "{name}");
+        }
+        let by_document = KnownClient { private_key: key(), ..known(None, Some("stored")) };
+        assert_eq!(method(&stored(Source::Document, Public), &by_document, basic), "private_key_jwt");
     }
 
     #[test]

@@ -38,6 +38,7 @@ fn damaged() -> Tokens {
 
 fn answer(token_type: TokenType) -> TokenResponse {
     TokenResponse {
+        id_token: None,
         access_token: Secret::new("at"),
         token_type,
         expires_in: Some(Duration::from_secs(60)),

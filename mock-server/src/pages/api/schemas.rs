@@ -216,7 +216,10 @@ fn token_request() -> RefOr<Schema> {
     object(
         "One of the grants: a code (RFC 6749 §4.1.3), a refresh token (§6).",
         [
-            ("grant_type!", string("authorization_code, refresh_token or that of RFC 8628 §3.4.").into()),
+            (
+                "grant_type!",
+                string("authorization_code, refresh_token or that of RFC 8628 §3.4; with --grant others.").into(),
+            ),
             ("code", string("Of the authorization response.").into()),
             ("redirect_uri", string("That of the authorization request, to the letter.").into()),
             ("code_verifier", string("RFC 7636 §4.5.").into()),

@@ -58,7 +58,8 @@ fn the_json_has_the_documented_fields_and_nothing_secret() {
         "resource": "https://mcp.example/mcp?…", "profile": "work", "state": "signed_in", "issuer": ISSUER,
         "account": "anna@example.com", "client": {"id": "id", "source": "given"},
         "scopes": ["mcp:tools\\u{1b}", "offline_access"], "signed_in_at": "2026-11-24T13:55:00Z",
-        "expires_at": "2026-11-24T14:52:00Z", "can_refresh": true, "dpop": false, "sign_in": null, "folder": Value::Null,
+        "expires_at": "2026-11-24T14:52:00Z", "grant": "authorization_code", "can_refresh": true, "dpop": false,
+        "sign_in": null, "folder": Value::Null,
     });
     assert_eq!(value, expected);
 }
@@ -101,6 +102,18 @@ fn a_refresh_token_is_worth_nothing_without_its_client() {
     assert_eq!(entry(&record).state, State::Expired);
     record.issuer_mut(ISSUER).registration = None;
     assert!(!entry(&record).can_refresh);
+}
+
+#[test]
+fn a_grant_without_a_person_renews_what_it_brought_and_is_named() {
+    let mut record = record(Some(NOW - 60), None);
+    let stored = record.issuer_mut(ISSUER);
+    stored.registration = None;
+    stored.tokens.as_mut().unwrap().grant = GrantType::JwtBearer;
+    let entry = entry(&record);
+    assert_eq!(entry.state, State::SignedIn);
+    let words = entry.in_words(NOW);
+    assert!(words.contains("jwt_bearer") && words.contains("is renewed without you"), "{words}");
 }
 
 #[test]
