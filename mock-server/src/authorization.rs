@@ -10,6 +10,7 @@ pub(crate) mod client_metadata;
 pub(crate) mod client_metadata_document;
 pub(crate) mod consent;
 pub(crate) mod device;
+pub(crate) mod dpop;
 pub(crate) mod id_token;
 pub(crate) mod introspection;
 pub(crate) mod jwt;

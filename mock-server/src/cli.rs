@@ -115,6 +115,8 @@ fn settings(options: Options) -> Result<Settings, SettingsFault> {
         introspection: unless(options.no_introspection),
         allowed_origins: options.allowed_origin.unwrap_or_default(),
         rotate_refresh_tokens: unless(options.no_rotation),
+        dpop: options.dpop.map_or(default.dpop, Into::into),
+        dpop_nonce: options.dpop_nonce == Some(true),
         token_format: options.token_format.map_or(default.token_format, Into::into),
         faults: plain(options.fault),
         admin: options.admin == Some(true),

@@ -159,6 +159,12 @@ faults! {
     OfflineNeedsConsent, "offline-needs-consent", "only who asks for offline_access with prompt=consent gets a refresh token (OpenID Connect Core §11)";
     RefreshNeedsScope, "refresh-needs-scope", "a refresh without scope is refused with invalid_request";
     FormTokenAnswers, "form-token-answers", "the token endpoint answers in form-encoding, and refuses with status 200";
+    DpopNonceLoop, "dpop-nonce-loop", "no DPoP nonce is ever good: another one is demanded each time, at both servers";
+    DpopNonceOnce, "dpop-nonce-once", "each DPoP nonce is good for one request, and every answer gives the next (where nonces are demanded)";
+    DpopNonceNotGiven, "dpop-nonce-not-given", "a DPoP nonce is demanded, and none is given, at both servers";
+    DpopProofRefused, "dpop-proof-refused", "every DPoP proof is refused with invalid_dpop_proof, at both servers";
+    DpopIgnored, "dpop-ignored", "the token endpoint answers Bearer tokens, bound to nothing, to requests with a DPoP proof";
+    ClockAhead, "clock-ahead" = Takes::Number { of: "SECONDS", default: 3600 }, "the clock by which DPoP proofs are judged is so far ahead, and Date says so";
     TokenRedirect, "token-redirect", "the token endpoint redirects (307) to another origin";
 }
 

@@ -33,7 +33,7 @@ pub use mcp::session::OpenSession;
 pub use public_key::{PublicKey, PublicKeyFault};
 pub use server::{MockServer, StartError};
 pub use settings::{
-    Account, Approval, AuthMethod, Era, KnownClient, Layout, McpSettings, OfferedGrant, ReplyForm, RetryAfter,
+    Account, Approval, AuthMethod, Dpop, Era, KnownClient, Layout, McpSettings, OfferedGrant, ReplyForm, RetryAfter,
     ServerCertificate, Settings, TokenFormat, Transport,
 };
 pub use timed_out::TimedOut;

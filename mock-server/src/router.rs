@@ -24,7 +24,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use url::form_urlencoded;
 
-use crate::authorization::{metadata, routes};
+use crate::authorization::{dpop, metadata, routes};
 use crate::faults;
 use crate::faults::admin;
 use crate::faults::answer::NoAnswer;
@@ -61,7 +61,8 @@ fn resource() -> Router<Shared> {
 /// Routes within the layers that are around all of them, and beside them the pages: no fault strikes those, and looking
 /// at the log does not fill it.
 fn layered(state: Shared, routes: Router<Shared>, pages: Router<Shared>) -> Router {
-    let sensitive = [AUTHORIZATION, COOKIE, HeaderName::from_static(SESSION_HEADER)];
+    let sensitive =
+        [AUTHORIZATION, COOKIE, HeaderName::from_static(SESSION_HEADER), HeaderName::from_static(dpop::DPOP)];
     // A redirect to a client holds its code.
     let sensitive_in_answers = [WWW_AUTHENTICATE, LOCATION, SET_COOKIE, HeaderName::from_static(SESSION_HEADER)];
     routes

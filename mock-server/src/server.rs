@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use crate::authorization::dpop::Role;
 use crate::authorization::jwt::{KeyError, SigningKey};
 use crate::authorization::records::Ended;
 use crate::builder::MockServerBuilder;
@@ -238,6 +239,12 @@ impl MockServer {
     /// [`PublicKeyFault`]: never of a server that has started.
     pub fn public_key(&self) -> Result<PublicKey, PublicKeyFault> {
         PublicKey::from_p256_jwk(self.state.key.public_jwk()).ok_or(PublicKeyFault::Unsupported)
+    }
+
+    /// Both servers demand another DPoP nonce from now on (RFC 9449 §8.2).
+    pub fn change_dpop_nonces(&self) {
+        self.state.proofs.change(Role::AuthorizationServer);
+        self.state.proofs.change(Role::Resource);
     }
 
     /// Replaces all faults by this one, or by none.

@@ -44,6 +44,18 @@ pub enum TokenFormat {
     Opaque,
 }
 
+/// Whether tokens are bound to a key of the client (RFC 9449).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dpop {
+    /// There is no such thing; a proof is not looked at.
+    #[default]
+    Off,
+    /// For clients that send a proof with their token request; others get bearer tokens.
+    Offered,
+    /// Always: without a proof no token is issued, and none is taken.
+    Required,
+}
+
 /// How requests to the MCP endpoint are answered when a tool does not need a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReplyForm {
@@ -185,6 +197,10 @@ pub struct Settings {
     pub device_code_lifetime: Duration,
     /// How long a device must wait between two polls; it is told whole seconds.
     pub device_code_interval: Duration,
+    /// Whether tokens are bound to a key.
+    pub dpop: Dpop,
+    /// Whether both servers demand a nonce of theirs in each proof (RFC 9449 §8, §9).
+    pub dpop_nonce: bool,
     /// Lifetime of authorization codes.
     pub authorization_code_lifetime: Duration,
     /// How requests are answered.
@@ -276,6 +292,8 @@ impl Default for Settings {
             refresh_grace: Duration::ZERO,
             rotate_refresh_tokens: true,
             token_format: TokenFormat::default(),
+            dpop: Dpop::default(),
+            dpop_nonce: false,
             token_delay: None,
             device_code: false,
             device_code_lifetime: Duration::from_secs(600),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use http::HeaderValue;
 
 use crate::authorization::client_metadata_document::{self, DocumentFault};
+use crate::authorization::dpop::Proofs;
 use crate::authorization::jwt::SigningKey;
 use crate::authorization::records::{Client, Records};
 use crate::authorization::{consent, device};
@@ -47,6 +48,8 @@ pub(crate) struct ServerState {
     /// The devices that wait for one.
     pub(crate) devices: device::Devices,
     pub(crate) trouble: Trouble,
+    /// The proofs of possession that came, and the nonces for those to come.
+    pub(crate) proofs: Proofs,
     pub(crate) token_delays: Option<Delays>,
     /// The client metadata documents that are none, by their URL.
     pub(crate) refused_documents: HashMap<String, DocumentFault>,
@@ -85,6 +88,7 @@ impl ServerState {
             slow: Slow::new(),
             modern: Served::new(),
             trouble: Trouble::default(),
+            proofs: Proofs::default(),
             refused_documents,
             records: Mutex::new(records),
             secrets: Mutex::new(secrets),

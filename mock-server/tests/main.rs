@@ -8,6 +8,7 @@ mod binary;
 mod client;
 mod cookies;
 mod device;
+mod dpop;
 mod every_fault;
 mod faults;
 mod faults_of_authorization;

@@ -55,7 +55,7 @@ pub(super) struct SignInArgs {
     /// Sign in also where the server does not say that it does PKCE with S256; it is used all the same
     #[arg(long, help_heading = "Sign-in")]
     pub(super) allow_missing_pkce: bool,
-    /// Whether tokens are bound to a key by DPoP, so that a stolen one is of no use; auto: where the server offers it
+    /// Whether tokens are bound to a key by DPoP, so that a stolen one is of no use; auto: where the server takes them
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Sign-in")]
     dpop: DpopArg,
 }

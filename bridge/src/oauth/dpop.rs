@@ -120,6 +120,12 @@ pub fn skew(headers: &HeaderMap, now: u64) -> Option<i64> {
     (skew.abs() > SMALL_SKEW).then_some(skew)
 }
 
+/// Whether proofs by the algorithm that we sign with are among these.
+#[must_use]
+pub fn is_listed(algorithms: &[String]) -> bool {
+    algorithms.iter().any(|name| name == ALGORITHM)
+}
+
 /// What is known of whether tokens are to be bound.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted<'a> {
@@ -127,6 +133,9 @@ pub struct Wanted<'a> {
     pub by_metadata: bool,
     /// The resource's challenge is `DPoP` and no `Bearer` (RFC 9449 §7.1).
     pub by_challenge: bool,
+    /// The resource's own `dpop_signing_alg_values_supported` (RFC 9728 §2) names what we sign with: it takes bound tokens.
+    /// That the authorization server issues them says nothing of what its resources take.
+    pub taken: bool,
     /// `dpop_signing_alg_values_supported` of the authorization server (RFC 9449 §5.1), if it was published.
     pub offered: Option<&'a [String]>,
 }
@@ -137,7 +146,7 @@ impl Wanted<'_> {
     /// # Errors
     /// [`DpopError::Algorithm`]: they are demanded, and the server does them by other algorithms only.
     pub fn decide(&self, choice: DpopChoice) -> Result<bool, DpopError> {
-        let is_offered = self.offered.is_some_and(|offered| offered.iter().any(|name| name == ALGORITHM));
+        let is_offered = self.offered.is_some_and(is_listed);
         let is_demanded = self.by_metadata || self.by_challenge;
         match (choice, self.offered) {
             (DpopChoice::Never, _) => Ok(false),
@@ -145,7 +154,7 @@ impl Wanted<'_> {
                 Err(DpopError::Algorithm { offered: Untrusted::new(offered.join(" ")) })
             }
             (DpopChoice::Always, _) => Ok(true),
-            (DpopChoice::Auto, _) => Ok(is_demanded || is_offered),
+            (DpopChoice::Auto, _) => Ok(is_demanded || self.taken && is_offered),
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct ProtectedResourceMetadata {
     pub resource_name: Option<Untrusted>,
     /// `dpop_bound_access_tokens_required`: only tokens that are bound by DPoP are taken.
     pub dpop_bound_access_tokens_required: bool,
+    /// `dpop_signing_alg_values_supported`: by which algorithms it takes proofs, if it says so.
+    pub dpop_signing_alg_values_supported: Option<Vec<String>>,
 }
 
 /// The URLs to ask when the challenge named none (A1, RFC 9728 §3.1): well-known with the upstream's path and query
@@ -92,6 +94,7 @@ pub fn judge(
         scopes_supported: json::texts(&object, "scopes_supported"),
         resource_name: json::words(&object, "resource_name"),
         dpop_bound_access_tokens_required: json::flag(&object, "dpop_bound_access_tokens_required"),
+        dpop_signing_alg_values_supported: json::texts(&object, "dpop_signing_alg_values_supported"),
     })
 }
 

@@ -379,6 +379,7 @@ impl TokenError {
             TokenError::Refused { error: TokenErrorCode::UseDpopNonce, .. } => {
                 "tell the server's operator: it takes no nonce that it gives itself"
             }
+            TokenError::BoundUnasked { .. } => "ask for bound tokens by `--dpop always`, or tell the server's operator",
             TokenError::Unbound { .. } => "leave `--dpop` at `auto` to go on without DPoP where the server has none",
             TokenError::Refused { .. } => "run `mcp-bridge login URL` to sign in again",
             TokenError::Unavailable { .. } | TokenError::Status { .. } => {

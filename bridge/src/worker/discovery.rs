@@ -15,7 +15,7 @@ use super::sign_in::Stage;
 use crate::credentials::record::{Record, Tokens, unix_now};
 use crate::http::{Answer, CONNECT_TIMEOUT, Egress, HttpError, MessageClient, Network, Target};
 use crate::oauth::challenge;
-use crate::oauth::dpop::{Nonce, Objection, Presenter};
+use crate::oauth::dpop::{self, Nonce, Objection, Presenter};
 use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::oauth::issuer::Issuer;
 use crate::oauth::issuer::spelling::{Spelling, Vouched};
@@ -39,6 +39,8 @@ pub(super) struct Discovered {
     pub(super) resource_scopes: Option<Vec<String>>,
     /// The resource's `dpop_bound_access_tokens_required` (RFC 9728 §2).
     pub(super) dpop_required: bool,
+    /// The resource says that it takes proofs by the algorithm that we sign with.
+    pub(super) dpop_taken: bool,
     /// The authorization server to use.
     pub(super) server: AuthorizationServerMetadata,
 }
@@ -225,14 +227,15 @@ impl Search<'_> {
                 tracing::info!("`{upstream}` names the authorization servers {}", shown(&resource));
                 let server = self.usable_server(&resource).await?;
                 let dpop_required = resource.dpop_bound_access_tokens_required;
+                let dpop_taken = resource.dpop_signing_alg_values_supported.as_deref().is_some_and(dpop::is_listed);
                 let (resource, resource_scopes) = (resource.resource, resource.scopes_supported);
-                Ok(Discovered { resource, resource_scopes, dpop_required, server })
+                Ok(Discovered { resource, resource_scopes, dpop_required, dpop_taken, server })
             }
             None => {
                 tracing::info!("`{upstream}` publishes no resource metadata: asking as MCP 2025-03-26 did");
                 let resource = ResourceIdentifier::new(self.upstream).as_str().to_owned();
                 let server = self.fallback().await?;
-                Ok(Discovered { resource, resource_scopes: None, dpop_required: false, server })
+                Ok(Discovered { resource, resource_scopes: None, dpop_required: false, dpop_taken: false, server })
             }
         }
     }

@@ -228,6 +228,7 @@ impl Walk<'_> {
         let wanted = Wanted {
             by_metadata: discovered.dpop_required,
             by_challenge: self.job.challenge.as_ref().is_some_and(|challenge| challenge.wants_dpop),
+            taken: discovered.dpop_taken,
             offered: server.dpop_signing_alg_values_supported.as_deref(),
         };
         if !wanted.decide(self.job.settings.dpop)? {

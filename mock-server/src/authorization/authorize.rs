@@ -20,7 +20,7 @@ use crate::authorization::scope::Scope;
 use crate::faults::Fault;
 use crate::pages::layout;
 use crate::random;
-use crate::settings::{Account, Approval, Layout, MCP_SCOPE, OFFLINE_SCOPE, OPENID_SCOPE};
+use crate::settings::{Account, Approval, Dpop, Layout, MCP_SCOPE, OFFLINE_SCOPE, OPENID_SCOPE};
 use crate::state::{ServerState, Shared};
 
 /// A request in which nothing is wrong; only a person's word is missing.
@@ -33,6 +33,7 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) resource: Option<String>,
     pub(super) nonce: Option<String>,
     pub(super) challenge: String,
+    pub(super) dpop_jkt: Option<String>,
 }
 
 /// A refusal that the client is told of by redirect (RFC 6749 §4.1.2.1).
@@ -131,9 +132,11 @@ pub(crate) fn issue_code(
             resource: request.resource,
             at: now,
             nonce: request.nonce,
+            jkt: None,
         },
         redirect_uri: request.redirect_uri,
         challenge: request.challenge,
+        dpop_jkt: request.dpop_jkt,
         expires_at: now + state.settings.authorization_code_lifetime,
         use_: CodeUse::Fresh,
     };
@@ -186,6 +189,7 @@ pub(super) fn judged(
         resource: judged_resource(state, parameters)?,
         scope: asked_scope(state, parameters)?,
         nonce: parameters.get("nonce").map(str::to_owned),
+        dpop_jkt: parameters.get("dpop_jkt").filter(|_| state.settings.dpop != Dpop::Off).map(str::to_owned),
     })
 }
 

@@ -173,8 +173,15 @@ pub(super) fn redeemed(state: &ServerState, client: &Client, form: &Parameters) 
         Answer::Denied => return Err(refusal("access_denied", "the person said no")),
         Answer::Granted(account, scope) => (account, scope),
     };
-    let grant =
-        Grant { client_id: client.id.clone(), account, scope, resource: device.resource.clone(), at: now, nonce: None };
+    let grant = Grant {
+        client_id: client.id.clone(),
+        account,
+        scope,
+        resource: device.resource.clone(),
+        at: now,
+        nonce: None,
+        jkt: None,
+    };
     devices.remove(code);
     Ok(grant)
 }

@@ -98,19 +98,23 @@ fn of_access_token(state: &ServerState, records: &Records, token: &str) -> Optio
     if claims.have_expired() || records.access_token_end(&claims.jti).is_some() {
         return None;
     }
-    Some(json!({
+    let mut told = json!({
         "active": true,
         "scope": claims.scope,
         "client_id": claims.client_id,
         "username": claims.name,
-        "token_type": "Bearer",
+        "token_type": if claims.cnf.is_some() { "DPoP" } else { "Bearer" },
         "exp": claims.exp,
         "iat": claims.iat,
         "sub": claims.sub,
         "aud": claims.aud,
         "iss": claims.iss,
         "jti": claims.jti,
-    }))
+    });
+    if let Some(key) = claims.cnf {
+        told["cnf"] = json!(key);
+    }
+    Some(told)
 }
 
 fn of_refresh_token(state: &ServerState, records: &Records, token: &str) -> Option<Value> {

@@ -32,6 +32,15 @@ pub(crate) struct Claims {
     pub(crate) jti: String,
     pub(crate) name: String,
     pub(crate) email: String,
+    /// The key that it is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cnf: Option<Confirmation>,
+}
+
+/// What a token is confirmed by (RFC 7800 §3.1): the thumbprint of a key (RFC 9449 §6.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Confirmation {
+    pub(crate) jkt: String,
 }
 
 impl Claims {
@@ -180,6 +189,7 @@ mod tests {
             jti: text("j"),
             name: text("Alice"),
             email: text("alice@example.com"),
+            cnf: None,
         }
     }
 

@@ -33,12 +33,13 @@ pub(super) fn client_credentials(
     records: &mut Records,
     client: &Client,
     form: &Parameters,
+    jkt: Option<String>,
 ) -> Result<Value, Refusal> {
     if client.is_public() {
         return Err(refusal("unauthorized_client", "client credentials are for a client that proves itself"));
     }
     let grant = grant(state, &client.id, Account::new(&client.id, &client.id), form)?;
-    issued(state, records, client, grant)
+    issued(state, records, client, grant, jkt)
 }
 
 /// RFC 7523 §2.1: somebody whom we trust says who is there.
@@ -47,6 +48,7 @@ pub(super) fn jwt_bearer(
     records: &mut Records,
     client: Option<&Client>,
     form: &Parameters,
+    jkt: Option<String>,
 ) -> Result<Value, Refusal> {
     let text = form.get("assertion").ok_or_else(|| refusal("invalid_request", "assertion is missing"))?;
     state.remember_secret(text);
@@ -75,7 +77,7 @@ pub(super) fn jwt_bearer(
     {
         return Err(refusal("invalid_scope", format!("the assertion is for the scope: {allowed}")));
     }
-    issued(state, records, client, grant)
+    issued(state, records, client, grant, jkt)
 }
 
 /// Enterprise-Managed Authorization §5.1: for this client, and for the resource that it names.
@@ -137,11 +139,18 @@ fn grant(state: &ServerState, client_id: &str, account: Account, form: &Paramete
         resource: judged_resource(state, form)?,
         at: SystemTime::now(),
         nonce: None,
+        jkt: None,
     })
 }
 
-fn issued(state: &ServerState, records: &mut Records, client: &Client, grant: Grant) -> Result<Value, Refusal> {
+fn issued(
+    state: &ServerState,
+    records: &mut Records,
+    client: &Client,
+    grant: Grant,
+    jkt: Option<String>,
+) -> Result<Value, Refusal> {
     let family = records.start_family(grant.clone());
-    let to_issue = Issue { family, scope: &grant.scope, grant: &grant, presented: None, is_refreshable: false };
+    let to_issue = Issue { family, scope: &grant.scope, grant: &grant, presented: None, is_refreshable: false, jkt };
     issue(state, records, client, &to_issue)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::authorization::device;
 use crate::faults::{self, Fault};
 use crate::public_key::ALGORITHMS;
-use crate::settings::{AuthMethod, Layout, OfferedGrant};
+use crate::settings::{AuthMethod, Dpop, Layout, OfferedGrant};
 use crate::state::{ServerState, Shared};
 
 /// What the faults put in the place of our own origin.
@@ -29,14 +29,18 @@ pub(crate) async fn protected_resource(State(state): State<Shared>) -> Response 
     let resource = if state.has(Fault::WrongResource) { format!("{ELSEWHERE}/mcp") } else { state.mcp_url.clone() };
     let another = state.fault_text(Fault::AnotherServerFirst);
     let servers = another.into_iter().chain([state.authorization_server()]).collect::<Vec<_>>();
-    Json(json!({
+    let mut document = json!({
         "resource": resource,
         "authorization_servers": servers,
         "scopes_supported": state.settings.resource_scopes(),
         "bearer_methods_supported": ["header"],
         "resource_name": "Mock MCP server",
-    }))
-    .into_response()
+    });
+    if state.settings.dpop != Dpop::Off {
+        document["dpop_signing_alg_values_supported"] = json!(["ES256"]);
+        document["dpop_bound_access_tokens_required"] = json!(state.settings.dpop == Dpop::Required);
+    }
+    Json(document).into_response()
 }
 
 /// `GET /.well-known/oauth-authorization-server` (RFC 8414 §3.2).
@@ -95,6 +99,9 @@ fn server_document(state: &ServerState) -> Value {
     });
     if state.settings.device_code {
         document["device_authorization_endpoint"] = json!(format!("{issuer}{}", device::PATH));
+    }
+    if state.settings.dpop != Dpop::Off {
+        document["dpop_signing_alg_values_supported"] = json!(["ES256"]);
     }
     if state.settings.auth_methods().contains(&AuthMethod::PrivateKeyJwt) {
         document["token_endpoint_auth_signing_alg_values_supported"] = json!(ALGORITHMS);

@@ -82,6 +82,8 @@ pub(crate) struct Grant {
     pub(crate) at: SystemTime,
     /// What the client wants to find in the ID token (OpenID Connect Core §3.1.2.1).
     pub(crate) nonce: Option<String>,
+    /// The key that its refresh tokens are bound to: those of a public client that proved one (RFC 9449 §5).
+    pub(crate) jkt: Option<String>,
 }
 
 /// An authorization code and what it was issued for.
@@ -90,6 +92,8 @@ pub(crate) struct Code {
     pub(crate) grant: Grant,
     pub(crate) redirect_uri: String,
     pub(crate) challenge: String,
+    /// The only key that it is good with (RFC 9449 §10).
+    pub(crate) dpop_jkt: Option<String>,
     pub(crate) expires_at: SystemTime,
     pub(crate) use_: CodeUse,
 }

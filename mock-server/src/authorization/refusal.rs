@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::authorization::client_authentication::AuthenticationFault;
+use crate::authorization::dpop::{self, ProofFault};
 use crate::faults::Fault;
 use crate::state::ServerState;
 
@@ -19,16 +20,23 @@ pub(crate) struct Refusal {
     status: StatusCode,
     code: Cow<'static, str>,
     description: String,
+    /// The DPoP nonce that the next request is to prove possession with.
+    nonce: Option<String>,
 }
 
 /// A refusal with status 400.
 pub(crate) fn refusal(code: impl Into<Cow<'static, str>>, description: impl Into<String>) -> Refusal {
-    Refusal { status: StatusCode::BAD_REQUEST, code: code.into(), description: description.into() }
+    Refusal { status: StatusCode::BAD_REQUEST, code: code.into(), description: description.into(), nonce: None }
 }
 
 /// Our own failure.
 pub(crate) fn server_error(error: impl ToString) -> Refusal {
-    Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, code: "server_error".into(), description: error.to_string() }
+    Refusal {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        code: "server_error".into(),
+        description: error.to_string(),
+        nonce: None,
+    }
 }
 
 /// RFC 6749 §5.2: 401 is due to a client that used the header.
@@ -41,7 +49,15 @@ pub(crate) fn unauthenticated(state: &ServerState, fault: AuthenticationFault, h
     }
     let by_header = headers.contains_key(AUTHORIZATION);
     let status = if by_header { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
-    Refusal { status, code: "invalid_client".into(), description: fault.to_string() }
+    Refusal { status, code: "invalid_client".into(), description: fault.to_string(), nonce: None }
+}
+
+/// RFC 9449 §5, §8.
+impl From<ProofFault> for Refusal {
+    fn from(fault: ProofFault) -> Self {
+        let refusal = refusal(fault.code(), fault.to_string());
+        if let ProofFault::Nonce(nonce) = fault { Refusal { nonce, ..refusal } } else { refusal }
+    }
 }
 
 /// An answer as some servers give it: form-encoded, with status 200 whatever it says.
@@ -56,7 +72,7 @@ impl Refusal {
     /// A public client where a client must prove itself.
     pub(crate) fn public_client() -> Self {
         let description = "a client must prove itself here, and this one has no secret".to_owned();
-        Refusal { status: StatusCode::UNAUTHORIZED, code: "invalid_client".into(), description }
+        Refusal { status: StatusCode::UNAUTHORIZED, code: "invalid_client".into(), description, nonce: None }
     }
 
     pub(crate) fn response(&self, state: &ServerState) -> Response {
@@ -68,6 +84,7 @@ impl Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token endpoint\""));
         }
+        dpop::add_nonce(response.headers_mut(), self.nonce.as_deref());
         response
     }
 }

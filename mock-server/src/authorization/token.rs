@@ -9,15 +9,16 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::{CACHE_CONTROL, PRAGMA};
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
 use crate::authorization::access_token;
 use crate::authorization::client_authentication::authenticated;
 use crate::authorization::device;
+use crate::authorization::dpop::{self, Expected, Role};
 use crate::authorization::id_token;
-use crate::authorization::jwt::{Claims, seconds};
+use crate::authorization::jwt::{Claims, Confirmation, seconds};
 use crate::authorization::machine;
 use crate::authorization::parameters::Parameters;
 use crate::authorization::pkce;
@@ -27,7 +28,7 @@ use crate::authorization::scope::Scope;
 use crate::faults::answer::NoAnswer;
 use crate::faults::{self, Fault};
 use crate::random;
-use crate::settings::{OFFLINE_SCOPE, OfferedGrant};
+use crate::settings::{Dpop, OFFLINE_SCOPE, OfferedGrant};
 use crate::state::{ServerState, Shared};
 
 /// `POST /token` (RFC 6749 §4.1.3, §6).
@@ -43,6 +44,8 @@ pub(crate) async fn token(
         Ok(document) => Json(document).into_response(),
         Err(refusal) => refusal.response(&state),
     };
+    let mut answer = answer;
+    dpop::add_headers(&state, Role::AuthorizationServer, answer.headers_mut());
     if let Some(delays) = &state.token_delays {
         tokio::time::sleep(delays.next()).await;
     }
@@ -62,7 +65,7 @@ fn granted(state: &ServerState, headers: &HeaderMap, form: &Parameters) -> Resul
     let offered = form.get("grant_type").and_then(OfferedGrant::from_name);
     let offered = offered.filter(|grant| state.settings.grants.contains(grant));
     if offered == Some(OfferedGrant::JwtBearer) && machine::names_no_client(headers, form) {
-        return machine::jwt_bearer(state, &mut records, None, form);
+        return machine::jwt_bearer(state, &mut records, None, form, proved(state, headers)?);
     }
     let is_device_offered = state.settings.device_code;
     let is_device = is_device_offered && form.get("grant_type") == Some(device::GRANT_TYPE);
@@ -73,6 +76,7 @@ fn granted(state: &ServerState, headers: &HeaderMap, form: &Parameters) -> Resul
     {
         return Err(refusal(code, "refused on purpose"));
     }
+    let jkt = proved(state, headers)?;
     match form.get("grant_type") {
         Some("refresh_token") if state.has(Fault::UnauthorizedClient) => {
             Err(refusal("unauthorized_client", "the client may not refresh"))
@@ -80,27 +84,39 @@ fn granted(state: &ServerState, headers: &HeaderMap, form: &Parameters) -> Resul
         Some(grant) if (offered.is_some() || is_device) && !client.may_use(grant) => {
             Err(refusal("unauthorized_client", format!("the client did not register the grant type {grant}")))
         }
-        Some("refresh_token") if offered.is_some() || is_device_offered => refresh(state, &mut records, &client, form),
+        Some("refresh_token") if offered.is_some() || is_device_offered => {
+            refresh(state, &mut records, &client, form, jkt)
+        }
         Some(_) if is_device => {
             let grant = device::redeemed(state, &client, form)?;
+            let grant = Grant { jkt: jkt.clone().filter(|_| client.secret.is_none()), ..grant };
             let family = records.start_family(grant.clone());
             let (scope, presented) = (&grant.scope, None);
-            issue(
-                state,
-                &mut records,
-                &client,
-                &Issue { family, scope, grant: &grant, presented, is_refreshable: true },
-            )
+            let issued = Issue { family, scope, grant: &grant, presented, is_refreshable: true, jkt };
+            issue(state, &mut records, &client, &issued)
         }
         Some(other) => match offered {
-            Some(OfferedGrant::AuthorizationCode) => redeem_code(state, &mut records, &client, form),
-            Some(OfferedGrant::ClientCredentials) => machine::client_credentials(state, &mut records, &client, form),
-            Some(OfferedGrant::JwtBearer) => machine::jwt_bearer(state, &mut records, Some(&client), form),
+            Some(OfferedGrant::AuthorizationCode) => redeem_code(state, &mut records, &client, form, jkt),
+            Some(OfferedGrant::ClientCredentials) => {
+                machine::client_credentials(state, &mut records, &client, form, jkt)
+            }
+            Some(OfferedGrant::JwtBearer) => machine::jwt_bearer(state, &mut records, Some(&client), form, jkt),
             Some(OfferedGrant::TokenExchange) => machine::token_exchange(state, &client, form),
             None => Err(refusal("unsupported_grant_type", format!("the grant type {other} is not supported"))),
         },
         None => Err(refusal("invalid_request", "grant_type is missing")),
     }
+}
+
+/// The key that the client proves to have, if it does (RFC 9449 §5). Nothing of the request is spent before.
+fn proved(state: &ServerState, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let is_there = headers.contains_key(dpop::DPOP);
+    if state.settings.dpop == Dpop::Off || (state.settings.dpop == Dpop::Offered && !is_there) {
+        return Ok(None);
+    }
+    let url = format!("{}/token", state.issuer);
+    let expected = Expected { role: Role::AuthorizationServer, method: &Method::POST, url: &url, access_token: None };
+    Ok(Some(dpop::proved(state, headers, expected)?))
 }
 
 /// RFC 6749 §4.1.3 with RFC 7636 §4.6. A code that was presented once is gone, whatever came of it.
@@ -109,6 +125,7 @@ fn redeem_code(
     records: &mut Records,
     client: &Client,
     form: &Parameters,
+    jkt: Option<String>,
 ) -> Result<Value, Refusal> {
     let text = form.get("code").ok_or_else(|| refusal("invalid_request", "code is missing"))?;
     let code = records.code(text).filter(|code| code.grant.client_id == client.id);
@@ -125,13 +142,17 @@ fn redeem_code(
     }
     judge_code(&code, form)?;
     judge_resource_refused(state, "token", form)?;
-    let family = records.start_family(code.grant.clone());
+    if code.dpop_jkt.is_some() && code.dpop_jkt != jkt {
+        return Err(refusal("invalid_grant", "the code is bound to another key, by dpop_jkt"));
+    }
+    let bound = jkt.clone().filter(|_| client.secret.is_none());
+    let family = records.start_family(Grant { jkt: bound, ..code.grant.clone() });
     if let Some(code) = records.code(text) {
         code.use_ = CodeUse::Redeemed(family);
     }
-    let to_issue =
-        Issue { family, scope: &code.grant.scope, grant: &code.grant, presented: None, is_refreshable: true };
-    issue(state, records, client, &to_issue)
+    let grant = &code.grant;
+    let issued = Issue { family, scope: &grant.scope, grant, presented: None, is_refreshable: true, jkt };
+    issue(state, records, client, &issued)
 }
 
 fn judge_code(code: &Code, form: &Parameters) -> Result<(), Refusal> {
@@ -172,8 +193,19 @@ pub(super) fn judge_resource(granted: Option<&str>, form: &Parameters) -> Result
 }
 
 /// RFC 6749 §6. The old token counts as spent only when the whole request is right.
-fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &Parameters) -> Result<Value, Refusal> {
+fn refresh(
+    state: &ServerState,
+    records: &mut Records,
+    client: &Client,
+    form: &Parameters,
+    jkt: Option<String>,
+) -> Result<Value, Refusal> {
     let text = form.get("refresh_token").ok_or_else(|| refusal("invalid_request", "refresh_token is missing"))?;
+    if let Some(bound) = records.family_of_refresh_token(text).and_then(|(_, family)| family.grant.jkt.as_ref())
+        && jkt.as_ref() != Some(bound)
+    {
+        return Err(refusal("invalid_grant", "the refresh token is bound to another key"));
+    }
     let grace = state.settings.refresh_grace;
     if let Some((family, answer)) = records.given_again(text, &client.id, grace) {
         judge_resource(family.grant.resource.as_deref(), form)?;
@@ -201,8 +233,8 @@ fn refresh(state: &ServerState, records: &mut Records, client: &Client, form: &P
             .filter(|asked| asked.is_within(&grant.scope))
             .ok_or_else(|| refusal("invalid_scope", format!("the granted scope is: {}", grant.scope)))?,
     };
-    let to_issue = Issue { family: id, scope: &scope, grant: &grant, presented: Some(text), is_refreshable: true };
-    let answer = issue(state, records, client, &to_issue)?;
+    let issued = Issue { family: id, scope: &scope, grant: &grant, presented: Some(text), is_refreshable: true, jkt };
+    let answer = issue(state, records, client, &issued)?;
     if !state.settings.rotate_refresh_tokens {
         return Ok(answer);
     }
@@ -220,6 +252,8 @@ pub(super) struct Issue<'a> {
     pub(super) presented: Option<&'a str>,
     /// Whether there may be a refresh token, and an ID token: a person was there.
     pub(super) is_refreshable: bool,
+    /// The key that the access token is bound to.
+    pub(super) jkt: Option<String>,
 }
 
 /// RFC 6749 §5.1.
@@ -229,7 +263,9 @@ pub(super) fn issue(
     client: &Client,
     issue: &Issue<'_>,
 ) -> Result<Value, Refusal> {
-    let Issue { family, scope, grant, presented, is_refreshable } = *issue;
+    let Issue { family, scope, grant, presented, is_refreshable, ref jkt } = *issue;
+    let bound = jkt.clone().filter(|_| !state.has(Fault::DpopIgnored)).map(|jkt| Confirmation { jkt });
+    let token_type = if bound.is_some() { "DPoP" } else { "Bearer" };
     let lifetime = state.settings.access_token_lifetime;
     let now = SystemTime::now();
     let jti = random::token().map_err(server_error)?;
@@ -245,11 +281,12 @@ pub(super) fn issue(
         jti: jti.clone(),
         name: grant.account.name.clone(),
         email: grant.account.email.clone(),
+        cnf: bound,
     };
     let access_token = access_token::issued(state, records, &claims).map_err(server_error)?;
     let mut document = json!({
         "access_token": access_token,
-        "token_type": "Bearer",
+        "token_type": token_type,
         "expires_in": lifetime.as_secs(),
         "scope": scope.to_string(),
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::MockServerBuilder;
 use crate::public_key::PublicKey;
 use crate::server::MockServer;
-use crate::settings::{Account, Approval, AuthMethod, KnownClient, Layout, OfferedGrant, Settings};
+use crate::settings::{Account, Approval, AuthMethod, Dpop, KnownClient, Layout, OfferedGrant, Settings};
 
 impl MockServerBuilder {
     /// Where a client finds the authorization server (default: by RFC 9728).
@@ -86,6 +86,21 @@ impl MockServerBuilder {
     #[must_use]
     pub fn registration(mut self, offered: bool) -> Self {
         self.settings.registration = offered;
+        self
+    }
+
+    /// Whether tokens are bound to a key of the client (RFC 9449, default no).
+    #[must_use]
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.settings.dpop = dpop;
+        self
+    }
+
+    /// Whether both servers demand a nonce of theirs in each proof (RFC 9449 §8, §9; default no); it stays the same until
+    /// [`MockServer::change_dpop_nonces`].
+    #[must_use]
+    pub fn dpop_nonce(mut self, demanded: bool) -> Self {
+        self.settings.dpop_nonce = demanded;
         self
     }
 

@@ -13,8 +13,8 @@ use url::Url;
 use super::machines::{GrantName, Pair};
 use super::transport::{EraName, Line, RetryAfterText, TransportName};
 use super::values::{
-    AccountText, AuthMethodName, Delay, KnownClientText, LayoutName, Origin, ReplyName, SeparateAddress, Spelled,
-    TokenFormatName, ToolScope,
+    AccountText, AuthMethodName, Delay, DpopName, KnownClientText, LayoutName, Origin, ReplyName, SeparateAddress,
+    Spelled, TokenFormatName, ToolScope,
 };
 
 /// Defines the options, and how one layer of them lies over another.
@@ -75,6 +75,13 @@ options! {
         /// The form of access tokens [default: jwt]
         #[arg(long, env = "MCP_MOCK_TOKEN_FORMAT", value_enum)]
         token_format: [Option<TokenFormatName>];
+        /// Bind tokens to a key of the client by DPoP (RFC 9449) [default: off]
+        #[arg(long, env = "MCP_MOCK_DPOP", value_enum)]
+        dpop: [Option<DpopName>];
+        /// Demand a nonce in each DPoP proof
+        #[arg(long, env = "MCP_MOCK_DPOP_NONCE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+            default_missing_value = "true")]
+        dpop_nonce: [Option<bool>];
         /// Lifetime of authorization codes [default: 60]
         #[arg(long, env = "MCP_MOCK_AUTHORIZATION_CODE_LIFETIME", value_name = "SECONDS")]
         authorization_code_lifetime: [Option<u64>];

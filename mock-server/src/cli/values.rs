@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use mcp_mock_server::{Account, AuthMethod, KnownClient, Layout, ReplyForm, TokenFormat};
+use mcp_mock_server::{Account, AuthMethod, Dpop, KnownClient, Layout, ReplyForm, TokenFormat};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -110,6 +110,28 @@ impl From<TokenFormatName> for TokenFormat {
         match name {
             TokenFormatName::Jwt => TokenFormat::Jwt,
             TokenFormatName::Opaque => TokenFormat::Opaque,
+        }
+    }
+}
+
+/// Whether tokens are bound to a key.
+#[derive(Clone, Copy, Debug, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DpopName {
+    /// Never
+    Off,
+    /// For clients that send a proof
+    Offered,
+    /// Always
+    Required,
+}
+
+impl From<DpopName> for Dpop {
+    fn from(name: DpopName) -> Self {
+        match name {
+            DpopName::Off => Dpop::Off,
+            DpopName::Offered => Dpop::Offered,
+            DpopName::Required => Dpop::Required,
         }
     }
 }

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::authorization::dpop::{self, Role};
 use crate::authorization::jwt::Claims;
 use crate::faults::Fault;
 use crate::mcp::bearer::{self, Denial};
@@ -45,7 +46,7 @@ pub(crate) async fn mcp(
         return StatusCode::NOT_FOUND.into_response();
     }
     answered(&state, uri.path(), &headers, async |node| {
-        let claims = admitted(&state, uri.query(), &headers, &body)?;
+        let claims = admitted(&state, (&method, &uri), &headers, &body)?;
         match (method, state.settings.mcp.transport) {
             (Method::GET, Transport::HttpSse) => http_sse::open(&state, claims.as_ref(), &headers),
             (Method::POST, Transport::HttpSse) => Err(Refusal::OldTransport),
@@ -71,20 +72,21 @@ pub(super) async fn answered(
     if let Some(wrong) = outages::instead(state, path).await {
         return node.answer(state, wrong);
     }
-    let response = serve(&node).await.unwrap_or_else(|refusal| refusal.response(state));
+    let mut response = serve(&node).await.unwrap_or_else(|refusal| refusal.response(state));
+    dpop::add_headers(state, Role::Resource, response.headers_mut());
     outages::harmed(state, node.answer(state, response))
 }
 
 pub(super) fn admitted(
     state: &Shared,
-    query: Option<&str>,
+    (method, uri): (&Method, &Uri),
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Option<Claims>, Refusal> {
     if headers.get(ORIGIN).is_some_and(|origin| !state.may_come_from(origin)) {
         return Err(Refusal::ForeignOrigin);
     }
-    match bearer::admitted(state, headers, query) {
+    match bearer::admitted(state, (method, uri.path()), headers, uri.query()) {
         Err(Denial::NoToken) if state.settings.open_until_tools_call && !calls_a_tool(body) => Ok(None),
         judged => Ok(judged?),
     }

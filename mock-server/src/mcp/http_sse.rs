@@ -4,10 +4,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::sync::mpsc;
 use url::{Url, form_urlencoded};
 
@@ -110,7 +110,7 @@ fn endpoint_url(state: &ServerState, id: &str) -> String {
 pub(crate) async fn messages(
     State(state): State<Shared>,
     method: Method,
-    RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -118,11 +118,11 @@ pub(crate) async fn messages(
         return StatusCode::NOT_FOUND.into_response();
     }
     answered(&state, PATH, &headers, async |_| {
-        let claims = admitted(&state, query.as_deref(), &headers, &body)?;
+        let claims = admitted(&state, (&method, &uri), &headers, &body)?;
         if method != Method::POST {
             return Err(Refusal::Method("POST"));
         }
-        post(&state, claims, query.as_deref(), &headers, &body).await
+        post(&state, claims, uri.query(), &headers, &body).await
     })
     .await
 }

@@ -7,6 +7,7 @@ use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use crate::authorization::dpop::DPOP_NONCE;
 use crate::log::Endpoint;
 use crate::mcp::session::SESSION_HEADER;
 use crate::state::Shared;
@@ -23,7 +24,12 @@ pub(super) fn layer(state: Shared) -> CorsLayer {
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([WWW_AUTHENTICATE, HeaderName::from_static(SESSION_HEADER), CONTENT_TYPE])
+        .expose_headers([
+            WWW_AUTHENTICATE,
+            HeaderName::from_static(SESSION_HEADER),
+            HeaderName::from_static(DPOP_NONCE),
+            CONTENT_TYPE,
+        ])
         .max_age(REMEMBERED)
 }
 

@@ -12,6 +12,7 @@ mod codes;
 mod command_line;
 mod cookies;
 mod device;
+mod dpop;
 mod ending;
 mod eras;
 mod errors;

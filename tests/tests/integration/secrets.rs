@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use mcp_bridge_tests::bridge::{Ended, Options};
-use mcp_mock_server::{AuthMethod, Fault, MockServer};
+use mcp_mock_server::{AuthMethod, Dpop, Fault, MockServer};
 use serde_json::{Value, json};
 
 use crate::{House, code};
@@ -78,6 +78,7 @@ fn outside_its_place(path: &Path) -> Option<String> {
         for name in ["access_token", "refresh_token"] {
             issuer["tokens"][name] = Value::Null;
         }
+        issuer["tokens"]["dpop"]["private_key"] = Value::Null;
         for given_up in issuer["set_aside"].as_array_mut().into_iter().flatten() {
             given_up["refresh_token"] = Value::Null;
         }
@@ -109,6 +110,30 @@ async fn a21_no_secret_is_said_anywhere() {
         let mut places = said(&mut house, &ended).await;
         places.extend(files(&house));
         scan(&secrets(&house), &places);
+    }
+}
+
+#[tokio::test]
+async fn a21_neither_a_key_nor_a_proof_is_said_anywhere() {
+    for fault in [None, Some(Fault::EchoesSecrets), Some(Fault::DpopProofRefused), Some(Fault::DpopNonceLoop)] {
+        let mut house = House::new(MockServer::builder().dpop(Dpop::Required).dpop_nonce(true)).await;
+        let log = house.state.path().join("log");
+        let logged = ["--log", "trace", "--log-file", log.to_str().unwrap(), HEADER.0, HEADER.1];
+        let mut bridge = house.options().with(&logged).start();
+        assert!(bridge.initialize().await["result"].is_object());
+        let record: Value = serde_json::from_slice(&std::fs::read(house.record()).unwrap()).unwrap();
+        let key =
+            record["issuers"][house.server.issuer()]["tokens"]["dpop"]["private_key"].as_str().unwrap().to_owned();
+        house.server.set_fault(fault);
+        bridge.call_tool("list_files", json!({})).await;
+        house.server.expire_access_tokens();
+        bridge.call_tool("get_weather", json!({"city": "Oslo"})).await;
+        let ended = bridge.end().await;
+        let mut places = said(&mut house, &ended).await;
+        places.extend(files(&house));
+        let proofs = house.server.log().into_iter().filter_map(|seen| seen.header("dpop").map(str::to_owned));
+        let secrets: Vec<String> = secrets(&house).into_iter().chain(proofs).chain([key]).collect();
+        scan(&secrets, &places);
     }
 }
 

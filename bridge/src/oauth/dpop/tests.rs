@@ -199,10 +199,11 @@ mod whether_tokens_are_bound {
         use DpopChoice::{Always, Auto, Never};
         let (good, bad) = (["PS256".to_owned(), "ES256".to_owned()], ["PS256".to_owned()]);
         let (good, bad): (Option<&[String]>, Option<&[String]>) = (Some(&good), Some(&bad));
-        // the person, the metadata, the challenge, what is offered
+        // the person, the metadata, the challenge, what is offered; the resource takes them, but where it says that it does not
         let table = [
             ("nobody wants it", Auto, false, false, None, Some(false)),
-            ("the authorization server offers it", Auto, false, false, good, Some(true)),
+            ("the resource takes it, and the authorization server offers it", Auto, false, false, good, Some(true)),
+            ("only the authorization server knows it", Auto, false, false, good, Some(false)),
             ("the resource demands it", Auto, true, false, None, Some(true)),
             ("the challenge demands it", Auto, false, true, None, Some(true)),
             ("offered by another algorithm", Auto, false, false, bad, Some(false)),
@@ -213,7 +214,8 @@ mod whether_tokens_are_bound {
             ("never, by another algorithm", Never, true, true, bad, Some(false)),
         ];
         for (name, choice, by_metadata, by_challenge, offered, expected) in table {
-            let decided = Wanted { by_metadata, by_challenge, offered }.decide(choice);
+            let decided =
+                Wanted { by_metadata, by_challenge, taken: !name.starts_with("only"), offered }.decide(choice);
             assert!(decided.is_ok() || matches!(decided, Err(DpopError::Algorithm { .. })), "{name}");
             assert_eq!(decided.ok(), expected, "{name}");
         }

@@ -138,6 +138,7 @@ fn introspection() -> RefOr<Schema> {
             ("aud", anything("").into()),
             ("iss", string("").into()),
             ("jti", string("").into()),
+            ("cnf", anything("The key that it is bound to, if it is (RFC 9449 §6.2).").into()),
         ],
     )
     .into()
@@ -239,7 +240,7 @@ fn token_response() -> RefOr<Schema> {
         "Tokens (RFC 6749 §5.1).",
         [
             ("access_token!", string("").into()),
-            ("token_type!", string("Bearer.").into()),
+            ("token_type!", string("Bearer, or DPoP: bound to the key that the request proved (RFC 9449 §5).").into()),
             ("expires_in", integer("Seconds.").into()),
             ("scope", string("").into()),
             ("refresh_token", string("For clients that registered the grant type.").into()),
