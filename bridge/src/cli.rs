@@ -7,6 +7,7 @@ mod client;
 mod commands;
 mod common;
 mod config_file;
+mod given;
 mod grant;
 mod headers;
 mod layers;

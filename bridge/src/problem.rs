@@ -53,7 +53,9 @@ pub enum Code {
     SignInTimedOut,
     // this machine
     InvalidSetting,
+    CredentialCommandFailed,
     StateDirUnusable,
+    KeyringUnavailable,
     RecordTooNew,
     CallbackPortTaken,
     SignInInterrupted,

@@ -2,6 +2,8 @@
 
 mod authorization;
 mod commands;
+mod credential_store;
+mod given;
 mod grant;
 mod machine;
 mod network;
@@ -19,6 +21,8 @@ pub use self::authorization::{
     check_parameter, check_resource,
 };
 pub use self::commands::{ClientMetadataSettings, LogoutSettings, StatusSettings};
+pub use self::credential_store::CredentialStore;
+pub use self::given::{CommandLine, Given};
 pub use self::grant::GrantType;
 pub use self::machine::{ClientAuth, IdentityProvider, MachineSettings, PrivateKeyPlace};
 pub use self::network::{NetworkSettings, ProxyChoice, ProxyUrl};
@@ -48,6 +52,8 @@ pub struct Settings {
     pub transport: TransportSettings,
     /// Headers that the person adds to every request to the upstream; values are marked sensitive.
     pub headers: HeaderMap,
+    /// The credential that the person gives in place of a sign-in, but for an `Authorization` header.
+    pub given: Option<Given>,
     /// What sign-ins and refreshes need; it also crosses the process wall.
     pub sign_in: SignInSettings,
 }
@@ -60,6 +66,9 @@ pub struct SignInSettings {
     pub upstream: Url,
     /// Where credentials are kept.
     pub state_dir: PathBuf,
+    /// Where secrets are kept, if the person said so; else where they are, or in files.
+    #[serde(default)]
+    pub credential_store: Option<CredentialStore>,
     /// The person named that place, so that a command has to name it too.
     #[serde(default)]
     pub state_dir_named: bool,
@@ -131,6 +140,9 @@ impl SignInSettings {
         }
         if self.profile != DEFAULT_PROFILE {
             command += &format!(" --profile {}", self.profile);
+        }
+        if let Some(store) = self.credential_store.filter(|store| *store != CredentialStore::Memory) {
+            command += &format!(" --credential-store {}", store.name());
         }
         if self.state_dir_named {
             command += &format!(" --state-dir {}", quoted(&self.state_dir.display().to_string()));

@@ -2,6 +2,7 @@
 //! where it will not, and waits. It never writes a token and must never know what a message says.
 //! Read next: [`waiting`], then `worker`, on the other side of the process wall.
 
+mod command;
 mod dpop;
 mod pass;
 mod step_up;
@@ -11,10 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::Method;
+use http::{HeaderMap, Method};
 use tokio::sync::watch;
 use url::Url;
 
+use self::command::{Supplied, Supplier};
 pub use self::pass::Pass;
 use self::waiting::SignInState;
 use crate::credentials::record::{Record, Tokens, unix_now};
@@ -24,7 +26,7 @@ pub use crate::oauth::dpop::Authorization;
 use crate::oauth::dpop::{DpopError, Presenter};
 use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
-use crate::settings::{DpopChoice, GrantType, SignInSettings};
+use crate::settings::{DpopChoice, Given, GrantType, SignInSettings};
 use crate::worker::job::Job;
 
 /// A token that lived shorter (seconds) since its person signed in is shown although it has ended by its own account.
@@ -64,6 +66,8 @@ pub struct Keeper {
     room: Room,
     /// The person gave an `Authorization` header: it is the only credential.
     fixed: bool,
+    /// Where the credential comes from instead, if not from those headers.
+    supplier: Option<Supplier>,
     held: Mutex<Option<Arc<Held>>>,
     /// When the store was last looked at, and what it was.
     seen: Mutex<Option<(Instant, Stamp)>>,
@@ -102,11 +106,12 @@ impl Keeper {
     #[must_use]
     pub fn new(settings: SignInSettings, fixed: bool) -> Self {
         let resource = ResourceIdentifier::new(&settings.upstream);
-        let room = Store::open(&settings.state_dir).room(resource.as_str(), &settings.profile);
+        let room = Store::room_of(&settings, resource.as_str());
         Keeper {
             settings,
             room,
             fixed,
+            supplier: None,
             held: Mutex::default(),
             seen: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -118,6 +123,14 @@ impl Keeper {
             states: watch::Sender::new(SignInState::None),
             note: Mutex::default(),
         }
+    }
+
+    /// The same, with the credential that the person gives in place of a sign-in, if any.
+    #[must_use]
+    pub fn supplied_by(mut self, given: Option<Given>) -> Self {
+        self.fixed |= given.is_some();
+        self.supplier = given.map(Supplier::new);
+        self
     }
 
     /// What is to be shown of a sign-in under way.
@@ -137,6 +150,7 @@ impl Keeper {
             authorizations: 0,
             stepped_up: None,
             met: dpop::Met::default(),
+            supplied: Supplied::default(),
         }
     }
 
@@ -153,9 +167,23 @@ impl Keeper {
         held.presenter.authorization(request, || self.wishes.now(), nonce.as_ref())
     }
 
+    /// The headers of the person's command that are there already, if any.
+    #[must_use]
+    pub fn supplied_at_hand(&self) -> HeaderMap {
+        self.supplier.as_ref().and_then(Supplier::at_hand).unwrap_or_default()
+    }
+
     /// Forgets the token in memory; the store's is read for the next message.
     pub fn forget_held(&self) {
         *self.lock_held() = None;
+    }
+
+    /// Has a token at hand that is kept where a person may be asked first, so that nothing else is held up meanwhile.
+    async fn fetch_ahead(&self) {
+        let is_held = self.lock_held().is_some();
+        if !is_held {
+            self.room.fetch_ahead().await;
+        }
     }
 
     /// The token in use, from memory or, the first time, from the store.

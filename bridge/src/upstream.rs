@@ -150,6 +150,7 @@ impl Upstream {
         let (Some(_), Ok(client)) = (&session.id, self.client()) else { return };
         let mut headers = headers::of_session(&self.headers, &session);
         headers::authorize(&mut headers, self.tokens.at_hand(&Method::DELETE, self.target.url()));
+        headers.extend(self.tokens.supplied_at_hand());
         self.add_cookies(&mut headers, self.target.url());
         match timeout(GOODBYE, client.send(Method::DELETE, &self.target, headers, None)).await {
             Ok(Ok(_)) => {}
@@ -197,6 +198,7 @@ impl Upstream {
             let authorization = pass.authorize(&method, target.url()).await?;
             let with_token = authorization.is_some();
             headers::authorize(&mut headers, authorization);
+            headers.extend(pass.supplied().await?);
             self.add_cookies(&mut headers, target.url());
             let sent = headers::secret_values(&headers);
             let response = client.send(method.clone(), &target, headers, body.clone()).await.inspect_err(|error| {

@@ -130,7 +130,7 @@ pub async fn run(job: &Job) -> Result<(), Problem> {
 /// The first thing that stands against it; it also stands in the store, if the store can be written.
 pub async fn obtain(job: &Job, audience: &dyn Audience) -> Result<Obtained, Problem> {
     let resource = ResourceIdentifier::new(&job.settings.upstream);
-    let room = Store::open(&job.settings.state_dir).room(resource.as_str(), &job.settings.profile);
+    let room = Store::room_of(&job.settings, resource.as_str());
     room.prepare()?;
     let Some(lock) = room.lock_within(LOCK_WAIT).await? else { return Ok(Obtained::UnderWay) };
     if !job.at_terminal

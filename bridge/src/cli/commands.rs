@@ -145,6 +145,7 @@ impl LogoutArgs {
             secret,
             private_key,
             network: self.network.settings()?,
+            given: chosen.given.filter(|_| url.is_some()),
             profile: self.state.profile()?,
             state_dir: self.state.dir()?,
             log: self.state.log(),
@@ -154,8 +155,10 @@ impl LogoutArgs {
 
 impl StatusArgs {
     pub(super) fn invocation(self, chosen: &Chosen) -> Result<Invocation, Problem> {
+        let url = chosen.named_url(self.url)?;
         Ok(Invocation::Status(Box::new(StatusSettings {
-            upstream: stored_upstream(chosen.named_url(self.url)?.as_deref())?,
+            upstream: stored_upstream(url.as_deref())?,
+            given: chosen.given.filter(|_| url.is_some()),
             json: self.json,
             profile: self.state.profile()?,
             state_dir: self.state.dir()?,

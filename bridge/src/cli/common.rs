@@ -3,12 +3,13 @@
 use clap::Args;
 
 use super::client::ClientArgs;
+use super::given::GivenArgs;
 use super::grant::GrantArgs;
 use super::layers::{Chosen, Ground};
 use super::network::NetworkArgs;
 use super::server::ServerArgs;
 use super::sign_in::SignInArgs;
-use super::state::StateArgs;
+use super::state::{StateArgs, StoreArgs};
 use crate::oauth::endpoint::UrlRule;
 use crate::problem::Problem;
 use crate::settings::{DEFAULT_PROFILE, Patience, Settings, SignInSettings, TransportSettings, check_upstream};
@@ -19,6 +20,8 @@ pub(super) struct CommonArgs {
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten)]
+    given: GivenArgs,
+    #[command(flatten)]
     sign_in: SignInArgs,
     #[command(flatten)]
     grant: GrantArgs,
@@ -28,6 +31,8 @@ pub(super) struct CommonArgs {
     network: NetworkArgs,
     #[command(flatten)]
     pub(super) state: StateArgs,
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 impl CommonArgs {
@@ -50,6 +55,7 @@ impl CommonArgs {
             upstream,
             state_dir_named: self.state.state_dir.is_some(),
             state_dir: self.state.dir()?,
+            credential_store: self.store.choice(),
             server: chosen.server.clone(),
             config: chosen.config.clone(),
             profile: self.state.profile()?.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()),
@@ -69,8 +75,9 @@ impl CommonArgs {
             network: self.network.settings()?,
             log: self.state.log(),
         };
-        let (headers, warnings) = self.server.headers(ground)?;
+        let (mut headers, warnings) = self.server.headers(ground)?;
         chosen.warnings.extend(warnings);
-        Ok(Settings { patience: Patience::Auto, transport: TransportSettings::default(), headers, sign_in })
+        let given = self.given.given(&mut headers, ground.variable)?;
+        Ok(Settings { patience: Patience::Auto, transport: TransportSettings::default(), headers, given, sign_in })
     }
 }

@@ -15,6 +15,7 @@ use clap::{ArgMatches, Args, Command};
 
 use self::kinds::Kind;
 use super::config_file::{ConfigFile, Entry, problem};
+use super::given::GIVING;
 use crate::credentials::file::shown;
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
@@ -24,8 +25,8 @@ use crate::untrusted::Untrusted;
 const PREFIX: &str = "MCP_BRIDGE_";
 
 /// Flags of which one stands instead of the other: set by a higher layer, it silences the other of a lower one.
-const INSTEAD: [[&str; 2]; 3] =
-    [["client-secret-env", "client-secret-file"], ["no-proxy", "proxy"], ["no-resource", "resource"]];
+const INSTEAD: [&[&str]; 4] =
+    [&["client-secret-env", "client-secret-file"], &["no-proxy", "proxy"], &["no-resource", "resource"], &GIVING];
 
 /// Flags whose values have names, by their ids and keys: a higher layer replaces those of the same name alone.
 const LISTS: [(&str, &str); 2] = [("headers", "header"), ("authorize_param", "authorize-param")];
@@ -60,6 +61,8 @@ pub(super) struct Chosen {
     pub(super) upstream: Option<String>,
     /// The client secret of the given client comes from here, not from a flag.
     pub(super) secret_is_layered: bool,
+    /// The key of a credential in place of a sign-in, where a variable or the file has one.
+    pub(super) given: Option<&'static str>,
     /// What the person should know.
     pub(super) warnings: Vec<String>,
 }
@@ -163,6 +166,7 @@ impl Layers {
         layers.yield_to(typed);
         layers.values.retain(|key, _| !off.contains(key));
         layers.chosen.secret_is_layered = INSTEAD[0].iter().any(|key| layers.values.contains_key(*key));
+        layers.chosen.given = GIVING.into_iter().find(|key| layers.values.contains_key(*key));
         let takes = sub.unwrap_or(command);
         layers.values.retain(|key, _| takes.get_arguments().any(|arg| arg.get_long() == Some(key)));
         Ok(layers)
@@ -278,7 +282,7 @@ fn variable_name(key: &str) -> String {
 }
 
 fn instead_of(key: &str) -> impl Iterator<Item = &'static str> {
-    INSTEAD.into_iter().filter(move |group| group.contains(&key)).flatten().filter(move |other| *other != key)
+    INSTEAD.into_iter().filter(move |group| group.contains(&key)).flatten().copied().filter(move |other| *other != key)
 }
 
 /// Whether two words of a list are of the same name: `Name: value` of a header, `name=value` of a parameter.

@@ -35,12 +35,14 @@ impl ServerArgs {
     }
 }
 
-/// clap quotes a value that it refuses; a header's or a proxy's may be a secret.
+/// clap quotes a value that it refuses; a header's, a proxy's or a command's may be a secret.
 pub(super) fn without_secrets(error: clap::Error) -> Refusal {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return Refusal::Usage(error) };
     let flag = arg.split([' ', '=']).next().unwrap_or_default();
-    if !matches!(flag, "--header" | "--proxy") || error.kind() != ErrorKind::ValueValidation {
+    if !matches!(flag, "--header" | "--proxy" | "--token-command" | "--header-command")
+        || error.kind() != ErrorKind::ValueValidation
+    {
         return Refusal::Usage(error);
     }
     let why = std::error::Error::source(&error).map_or_else(|| "a value is not text".to_owned(), ToString::to_string);

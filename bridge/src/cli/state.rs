@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::credentials::store::Store;
 use crate::problem::Problem;
-use crate::settings::{LogSettings, check_profile};
+use crate::settings::{CredentialStore, LogSettings, check_profile};
 
 /// Where things are.
 #[derive(Debug, Args)]
@@ -23,6 +23,21 @@ pub(super) struct StateArgs {
     /// Log to a file instead of stderr
     #[arg(long, value_name = "FILE", help_heading = "State and logs")]
     log_file: Option<PathBuf>,
+}
+
+/// Where secrets are kept.
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
+    /// Where secrets are kept: in a `file`; in the system's `keyring`; in the bridge's `memory`, until it ends; `auto` is the
+    /// keyring where it can be reached [default: where they are, else in a file]
+    #[arg(long, value_name = "auto|file|keyring|memory", value_parser = ["auto", "file", "keyring", "memory"], hide_possible_values = true, help_heading = "State and logs")]
+    credential_store: Option<String>,
+}
+
+impl StoreArgs {
+    pub(super) fn choice(&self) -> Option<CredentialStore> {
+        self.credential_store.as_deref().and_then(CredentialStore::from_name)
+    }
 }
 
 impl StateArgs {

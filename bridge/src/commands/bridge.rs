@@ -28,7 +28,7 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Bridges until the host ends it.
 pub async fn run(settings: Settings) -> ExitCode {
-    let Settings { patience, transport, headers, sign_in } = settings;
+    let Settings { patience, transport, headers, given, sign_in } = settings;
     if let Err(problem) = terminal::start_logging(&sign_in.log) {
         return failed(&problem);
     }
@@ -51,8 +51,8 @@ pub async fn run(settings: Settings) -> ExitCode {
         }
     };
     let resource = ResourceIdentifier::new(&upstream_url);
-    let room = Store::open(&sign_in.state_dir).room(resource.as_str(), &sign_in.profile);
-    let keeper = Keeper::new(sign_in, headers.contains_key(AUTHORIZATION));
+    let room = Store::room_of(&sign_in, resource.as_str());
+    let keeper = Keeper::new(sign_in, headers.contains_key(AUTHORIZATION)).supplied_by(given);
     let (open, sign_ins) = watch::channel(None);
     tokio::spawn(show_sign_ins(keeper.states(), open, SafeUrl::new(&upstream_url)));
     let surroundings =

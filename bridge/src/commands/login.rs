@@ -14,7 +14,7 @@ use crate::oauth::resource::ResourceIdentifier;
 use crate::problem::{Code, Problem};
 use crate::safe_url::SafeUrl;
 use crate::secret::Secret;
-use crate::settings::Settings;
+use crate::settings::{CredentialStore, Settings};
 use crate::terminal;
 use crate::untrusted::Untrusted;
 use crate::worker::job::Job;
@@ -33,6 +33,10 @@ pub async fn run(settings: Settings, force: bool) -> ExitCode {
     }
     worker::process::endure_size_limits();
     let upstream = SafeUrl::new(&settings.sign_in.upstream);
+    if let Some(given) = &settings.given {
+        terminal::say(&format!("the credential for `{upstream}` comes from {given}: there is nothing to sign in to"));
+        return ExitCode::SUCCESS;
+    }
     match sign_in(settings, force).await {
         Ok(None) => terminal::say(&format!("`{upstream}` asks for no sign-in")),
         Ok(Some(Obtained::AlreadyThere | Obtained::UnderWay)) => {
@@ -54,7 +58,12 @@ pub async fn run(settings: Settings, force: bool) -> ExitCode {
 async fn sign_in(settings: Settings, force: bool) -> Result<Option<Obtained>, Problem> {
     let Settings { headers, sign_in, .. } = settings;
     let resource = ResourceIdentifier::new(&sign_in.upstream);
-    let room = Store::open(&sign_in.state_dir).room(resource.as_str(), &sign_in.profile);
+    if sign_in.credential_store == Some(CredentialStore::Memory) {
+        let what = "by `--credential-store memory` a sign-in is in the bridge alone, and `login` could keep none";
+        let hint = "start the bridge: it signs in at the first call; or choose another store";
+        return Err(Problem::new(Code::InvalidSetting, what, hint));
+    }
+    let room = Store::room_of(&sign_in, resource.as_str());
     let network = Network::load(&sign_in.network)?;
     let mut job = Job::new(sign_in);
     job.at_terminal = true;

@@ -16,6 +16,7 @@ use crate::oauth::endpoint::{Endpoint, UrlRule};
 use crate::oauth::resource::ResourceIdentifier;
 use crate::oauth::revocation::{self, RevocationError, TokenTypeHint};
 use crate::problem::{Code, Problem};
+use crate::safe_url::SafeUrl;
 use crate::secret::Secret;
 use crate::settings::{DEFAULT_PROFILE, DpopChoice, KnownClient, LogoutSettings};
 use crate::terminal;
@@ -38,6 +39,10 @@ pub async fn run(settings: LogoutSettings) -> ExitCode {
     };
     if rooms.is_empty() {
         terminal::say("no sign-in is stored");
+    }
+    if let (Some(upstream), Some(given)) = (&settings.upstream, settings.given) {
+        let upstream = SafeUrl::new(upstream);
+        terminal::say(&format!("the credential for `{upstream}` comes from `{given}`, and goes on to be used"));
     }
     let mut code = ExitCode::SUCCESS;
     for room in &rooms {

@@ -44,6 +44,11 @@ fn show(settings: &StatusSettings) -> Result<ExitCode, Problem> {
         }
     }
     let is_signed_in = entries.iter().any(|entry| entry.state == State::SignedIn);
+    if let (Some(upstream), Some(given)) = (&settings.upstream, settings.given) {
+        let upstream = SafeUrl::new(upstream);
+        terminal::say(&format!("the credential for `{upstream}` comes from `{given}`: there is nothing to sign in to"));
+        return Ok(ExitCode::SUCCESS);
+    }
     match &settings.upstream {
         Some(upstream) if !is_signed_in => {
             terminal::say(&format!("not signed in to `{}`", SafeUrl::new(upstream)));

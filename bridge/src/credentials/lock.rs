@@ -4,6 +4,8 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -20,7 +22,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Lock {
     folder: PathBuf,
-    _file: File,
+    _held: Held,
+}
+
+/// What falls free with it.
+#[derive(Debug)]
+#[expect(dead_code, reason = "only their drop counts")]
+enum Held {
+    File(File),
+    Flag(Raised),
 }
 
 impl Lock {
@@ -36,7 +46,7 @@ impl Lock {
             }
             Err(error) => return Err(at(&path)(error)),
         }
-        Ok(Some(Lock { folder: folder.to_owned(), _file: file }))
+        Ok(Some(Lock { folder: folder.to_owned(), _held: Held::File(file) }))
     }
 
     /// As [`Lock::try_acquire`], trying again until `limit` has passed.
@@ -72,6 +82,45 @@ impl Lock {
     }
 }
 
+/// A lock that is known in this process alone, for what is nowhere else.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flag(Arc<AtomicBool>);
+
+#[derive(Debug)]
+struct Raised(Flag);
+
+impl Flag {
+    /// Takes the lock for a folder that need not exist; `None` if somebody holds it.
+    pub(super) fn try_acquire(&self, folder: &Path) -> Option<Lock> {
+        let was_raised = self.0.swap(true, Ordering::AcqRel);
+        (!was_raised).then(|| Lock { folder: folder.to_owned(), _held: Held::Flag(Raised(self.clone())) })
+    }
+
+    /// As [`Flag::try_acquire`], trying again until `limit` has passed.
+    pub(super) async fn acquire_within(&self, folder: &Path, limit: Duration) -> Option<Lock> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let lock = self.try_acquire(folder);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if lock.is_some() || left.is_zero() {
+                return lock;
+            }
+            sleep(PAUSE.min(left)).await;
+        }
+    }
+
+    /// Whether nobody holds the lock just now.
+    pub(super) fn is_free(&self) -> bool {
+        !self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::Release);
+    }
+}
+
 fn lock_path(folder: &Path) -> PathBuf {
     folder.join(NAME)
 }
@@ -98,7 +147,7 @@ mod tests {
     use std::io;
     use std::time::Duration;
 
-    use super::{Lock, is_unsupported};
+    use super::{Flag, Lock, Path, is_unsupported};
 
     #[test]
     fn a_lock_is_held_by_one_and_free_after_its_drop() {
@@ -133,6 +182,15 @@ mod tests {
         let waiting = Lock::acquire_within(folder.path(), Duration::from_secs(10));
         let (lock, ()) = tokio::join!(waiting, async { drop(held) });
         assert!(lock.unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_of_this_process_is_held_by_one_and_free_after_its_drop() {
+        let (flag, folder) = (Flag::default(), Path::new("/nonexistent"));
+        let held = flag.try_acquire(folder).unwrap();
+        assert!(flag.try_acquire(folder).is_none() && !flag.is_free());
+        drop(held);
+        assert!(flag.is_free() && flag.try_acquire(folder).is_some());
     }
 
     #[cfg(unix)]

@@ -56,9 +56,29 @@ pub struct Record {
     /// What a person once said yes to: the issuer that a server calls itself, under the identifier that it is named by (A3).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vouched: BTreeMap<String, String>,
+    /// Where the secrets are, if not here; what is no secret is here then, and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_in: Option<Elsewhere>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// Where a record's secrets are instead of in its file (S5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// Which store has them.
+    pub store: OtherStore,
+    /// Tells what is there from what was there before: 16 hex digits of a SHA-256.
+    pub fingerprint: String,
+}
+
+/// A store that is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OtherStore {
+    /// The system's keyring.
+    Keyring,
 }
 
 /// What the metadata of the resource and of its authorization server said (RFC 9728, RFC 8414).
@@ -199,6 +219,7 @@ impl Record {
             issuer: None,
             issuers: BTreeMap::new(),
             vouched: BTreeMap::new(),
+            kept_in: None,
             extra: Extra::default(),
         }
     }
@@ -230,6 +251,7 @@ impl Record {
     pub fn signed_out(&self) -> Option<Record> {
         let mut kept = Record::new(&self.resource, &self.profile);
         kept.generation = self.generation;
+        kept.kept_in.clone_from(&self.kept_in);
         for (issuer, stored) in &self.issuers {
             if let Some(registration) = stored.registration.as_ref().filter(|known| known.source == Source::Dynamic) {
                 let issuer = kept.issuer_mut(issuer);
@@ -256,6 +278,13 @@ impl Record {
             return Err(Unreadable::Damaged("it has no format 0".to_owned()));
         }
         serde_json::from_slice(json).map_err(Unreadable::damaged)
+    }
+
+    /// The record on one line, for where room is scarce.
+    pub(super) fn to_line(&self) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+        let mut json = Zeroizing::new(Vec::with_capacity(8192));
+        serde_json::to_writer(&mut *json, self)?;
+        Ok(json)
     }
 
     /// The record as it is written: indented, with a final newline.

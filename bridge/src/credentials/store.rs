@@ -3,12 +3,17 @@
 //! `credentials::record` says what is in a record, `credentials::file` how it is replaced.
 
 mod beside;
+mod elsewhere;
+mod error;
 mod forget;
+mod memory;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use write::Reservation;
+pub use self::error::StoreError;
+use self::memory::Memory;
+pub use self::write::Reservation;
 
 use std::fs;
 use std::io;
@@ -19,103 +24,36 @@ use aws_lc_rs::digest;
 use directories::ProjectDirs;
 use url::Url;
 
-use super::file::{self, Durability, FileError, at, shown};
+use super::backend::Keyring;
+use super::file::{self, Durability, at, shown};
 use super::lock::{self, Lock};
-use super::record::{Record, Unreadable, VERSION, unix_now};
+use super::record::{Record, Unreadable, unix_now};
 use super::sign_in::SignIn;
-use crate::problem::{Code, Problem};
+use crate::settings::{CredentialStore, SignInSettings};
 
 /// Room that is kept free beyond twice the present record before a refresh token is spent, in bytes.
 const RESERVE: usize = 64 * 1024;
 
-/// Why the store could not be used.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the fields are what the messages say")]
-pub enum StoreError {
-    /// The platform names no data folder for this user.
-    #[error("there is no data folder for this user, and no other place was named")]
-    NoDefaultRoot,
-    /// A folder is missing and cannot be made, is not ours or cannot be written.
-    #[error("cannot use the state folder {0}")]
-    Folder(#[source] FileError),
-    /// The record could not be read; it may be whole.
-    #[error("cannot read the sign-in in {0}")]
-    Read(#[source] FileError),
-    /// The record could not be written; the old one is still there.
-    #[error("cannot save the sign-in in {0}; nothing stored was lost")]
-    Write(#[source] FileError),
-    /// What a server gave could not be written for as long as was tried; what it was given for is spent.
-    #[error("cannot save the new sign-in in {0}; the old one is used up")]
-    Lost(#[source] FileError),
-    /// The lock could not be taken for another reason than that it is held.
-    #[error("cannot lock the sign-in in {0}")]
-    Lock(#[source] FileError),
-    /// A newer version wrote the record; it is not touched.
-    #[error("`{}` was written in format {found} by a newer version; this one knows format {VERSION}", shown(path))]
-    TooNew { path: PathBuf, found: u64 },
-    /// The lock that was shown is that of another room.
-    #[error("`{}` is not locked, the lock is that of `{}`", shown(path), shown(locked))]
-    OtherLock { path: PathBuf, locked: PathBuf },
-}
-
-impl StoreError {
-    /// The stable name.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            StoreError::TooNew { .. } => Code::RecordTooNew,
-            StoreError::OtherLock { .. } => Code::Internal,
-            _ => Code::StateDirUnusable,
-        }
-    }
-
-    /// What the person can do.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            StoreError::NoDefaultRoot => "name a folder with `--state-dir DIR`",
-            StoreError::TooNew { .. } => "update mcp-bridge, or choose another place with `--state-dir DIR`",
-            StoreError::OtherLock { .. } => "report this as a bug",
-            StoreError::Folder(error)
-            | StoreError::Read(error)
-            | StoreError::Write(error)
-            | StoreError::Lost(error)
-            | StoreError::Lock(error) => hint(error),
-        }
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Problem {
-        Problem::new(error.code(), error.to_string(), error.hint())
-    }
-}
-
-fn hint(error: &FileError) -> &'static str {
-    match error {
-        FileError::Io { source, .. } => match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "free some space or choose another place with `--state-dir DIR`"
-            }
-            _ => "make the folder writable or choose another place with `--state-dir DIR`",
-        },
-        FileError::ForeignOwner { .. } => {
-            "run mcp-bridge as its owner, or choose a place of your own with `--state-dir DIR`"
-        }
-        _ => "move it away, or choose another place with `--state-dir DIR`",
-    }
-}
-
 /// A folder of rooms.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Where the person wants secrets; none: where they are, else in files.
+    choice: Option<CredentialStore>,
+    keyring: Keyring,
 }
 
 impl Store {
     /// The store in a folder, which need not exist yet.
     pub fn open(root: impl Into<PathBuf>) -> Store {
-        Store { root: root.into() }
+        Store { root: root.into(), choice: None, keyring: Keyring::system() }
+    }
+
+    /// The room that these settings mean, in the place that they mean (S5).
+    #[must_use]
+    pub fn room_of(settings: &SignInSettings, resource: &str) -> Room {
+        let store = Store { choice: settings.credential_store, ..Store::open(&settings.state_dir) };
+        store.room(resource, &settings.profile)
     }
 
     /// The state folder where none is named: the platform's data folder of this user (S1).
@@ -133,11 +71,15 @@ impl Store {
     /// The room of a resource (its canonical URL) and a profile.
     #[must_use]
     pub fn room(&self, resource: &str, profile: &str) -> Room {
+        let folder = self.resources().join(folder_name(resource, profile));
         Room {
-            folder: self.resources().join(folder_name(resource, profile)),
+            memory: (self.choice == Some(CredentialStore::Memory)).then(|| Memory::of(&folder)),
+            folder,
             root: self.root.clone(),
             resource: resource.to_owned(),
             profile: profile.to_owned(),
+            choice: self.choice,
+            keyring: self.keyring.clone(),
         }
     }
 
@@ -168,7 +110,15 @@ impl Store {
         if room.folder != folder {
             return warn_damaged(&path, "it belongs to another folder");
         }
-        Some((room, *record))
+        match room.completed(*record) {
+            Ok(Stored::Record(record)) => Some((room, *record)),
+            Ok(Stored::Nothing) => None,
+            Ok(Stored::Damaged(why)) => warn_damaged(&path, &why),
+            Err(error) => {
+                tracing::warn!("`{}`: {error}", shown(&path));
+                None
+            }
+        }
     }
 
     fn resources(&self) -> PathBuf {
@@ -180,12 +130,16 @@ const RECORD: &str = "credentials.json";
 const SIGN_IN: &str = "sign-in.json";
 
 /// What is kept of one resource and profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Room {
     root: PathBuf,
     folder: PathBuf,
     resource: String,
     profile: String,
+    choice: Option<CredentialStore>,
+    keyring: Keyring,
+    /// It is in this process alone.
+    memory: Option<Memory>,
 }
 
 /// Changes whenever the record or the sign-in does.
@@ -213,6 +167,9 @@ impl Room {
 
     /// Makes sure that the folders exist, are private and can be written.
     pub fn prepare(&self) -> Result<(), StoreError> {
+        if self.memory.is_some() {
+            return Ok(());
+        }
         for folder in [&self.root, &self.root.join("resources"), &self.folder] {
             file::private_folder(folder).map_err(StoreError::Folder)?;
         }
@@ -233,6 +190,9 @@ impl Room {
     /// of a newer version. Whether there was a damaged one.
     pub fn set_aside_damaged(&self, lock: &Lock) -> Result<bool, StoreError> {
         self.check(lock)?;
+        if self.memory.is_some() {
+            return Ok(false);
+        }
         let Stored::Damaged(why) = self.load()? else { return Ok(false) };
         let path = self.record_path();
         let aside = self.folder.join(format!("{RECORD}.damaged-{}", unix_now()));
@@ -244,12 +204,19 @@ impl Room {
     /// The sign-in under way or the last one; `None` also if it is torn or foreign.
     #[must_use]
     pub fn sign_in(&self) -> Option<SignIn> {
+        if let Some(memory) = &self.memory {
+            return memory.sign_in();
+        }
         file::read(&self.folder.join(SIGN_IN)).ok().flatten().and_then(|json| SignIn::from_json(&json))
     }
 
     /// Tells how a sign-in stands.
     pub fn write_sign_in(&self, lock: &Lock, sign_in: &SignIn) -> Result<(), StoreError> {
         self.check(lock)?;
+        if let Some(memory) = &self.memory {
+            memory.write_sign_in(sign_in);
+            return Ok(());
+        }
         let json = sign_in.to_json().map_err(|error| self.write_error(error.into()))?;
         file::replace(&self.folder.join(SIGN_IN), &json, Durability::Kill).map_err(StoreError::Write)
     }
@@ -257,6 +224,9 @@ impl Room {
     /// A stamp that changes with the record and the sign-in: who waits compares it and parses nothing.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
+        if let Some(memory) = &self.memory {
+            return Stamp([Some((None, memory.changes(), 0)), None]);
+        }
         Stamp([RECORD, SIGN_IN].map(|name| {
             let metadata = fs::symlink_metadata(self.folder.join(name)).ok()?;
             Some((metadata.modified().ok(), metadata.len(), inode(&metadata)))
@@ -266,21 +236,37 @@ impl Room {
     /// Takes the lock; `None` if somebody holds it. Needs [`Room::prepare`].
     #[cfg(test)]
     pub fn try_lock(&self) -> Result<Option<Lock>, StoreError> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.lock.try_acquire(&self.folder));
+        }
         Lock::try_acquire(&self.folder).map_err(StoreError::Lock)
     }
 
     /// Takes the lock; `None` if somebody still holds it after `limit`. Needs [`Room::prepare`].
     pub async fn lock_within(&self, limit: Duration) -> Result<Option<Lock>, StoreError> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.lock.acquire_within(&self.folder, limit).await);
+        }
         Lock::acquire_within(&self.folder, limit).await.map_err(StoreError::Lock)
     }
 
     /// Whether nobody holds the lock just now: no worker is alive. Where the file system has no locks: always.
     pub fn is_free(&self) -> Result<bool, StoreError> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.lock.is_free());
+        }
         Lock::is_free(&self.folder).map_err(StoreError::Lock)
     }
 
     fn load(&self) -> Result<Stored, StoreError> {
-        Ok(match load(&self.record_path())? {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.record().map_or(Stored::Nothing, |record| Stored::Record(Box::new(record))));
+        }
+        let stored = match load(&self.record_path())? {
+            Stored::Record(record) => self.completed(*record)?,
+            stored => stored,
+        };
+        Ok(match stored {
             Stored::Record(record) if record.resource != self.resource || record.profile != self.profile => {
                 Stored::Damaged("it belongs to another resource or profile".to_owned())
             }

@@ -21,6 +21,8 @@ pub struct LogoutSettings {
     pub private_key: Option<PrivateKeyPlace>,
     /// How the network is reached.
     pub network: NetworkSettings,
+    /// The key of a credential that is given for `upstream` in place of a sign-in.
+    pub given: Option<&'static str>,
     /// Only this profile; none: the default one of `upstream`, or any.
     pub profile: Option<String>,
     /// Where credentials are kept.
@@ -34,6 +36,8 @@ pub struct LogoutSettings {
 pub struct StatusSettings {
     /// Only this one.
     pub upstream: Option<Url>,
+    /// The key of a credential that is given for `upstream` in place of a sign-in.
+    pub given: Option<&'static str>,
     /// Only this profile.
     pub profile: Option<String>,
     /// JSON instead of words.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use http::{HeaderMap, Method, StatusCode, header};
 use url::Url;
 
+use super::command::Supplied;
 use super::dpop::{Judged, Met};
 use super::step_up;
 use super::{Held, Keeper, Purpose, Verdict};
@@ -39,6 +40,8 @@ pub struct Pass<'a> {
     pub(super) stepped_up: Option<String>,
     /// What the resource wanted of proofs, and got.
     pub(super) met: Met,
+    /// What the person's command gave for this message.
+    pub(super) supplied: Supplied,
 }
 
 impl Pass<'_> {
@@ -57,6 +60,7 @@ impl Pass<'_> {
     }
 
     async fn find_token(&mut self) -> Result<(), Problem> {
+        self.keeper.fetch_ahead().await;
         self.used = self.keeper.current()?;
         if let Some(held) = self.used.clone()
             && held.tokens.is_renewable()
@@ -96,9 +100,7 @@ impl Pass<'_> {
             return Ok(verdict);
         }
         match status {
-            StatusCode::UNAUTHORIZED if self.keeper.fixed => {
-                Err(self.keeper.job(self.purpose).rejected("the `Authorization` header given"))
-            }
+            StatusCode::UNAUTHORIZED if self.keeper.fixed => Box::pin(self.credential_refused()).await,
             // Rare, and large as futures: every message would carry them.
             StatusCode::UNAUTHORIZED => Box::pin(self.mend(challenge(), peer)).await,
             StatusCode::FORBIDDEN => match challenge() {
@@ -214,7 +216,10 @@ impl Pass<'_> {
         Problem::new(
             Code::InsufficientScope,
             format!("`{upstream}` demands the scope `{scope}` for this request (403 insufficient_scope)"),
-            "add `--scope` with what is demanded and run `mcp-bridge login URL --force`",
+            match self.keeper.fixed {
+                true => "give a credential that has this scope",
+                false => "add `--scope` with what is demanded and run `mcp-bridge login URL --force`",
+            },
         )
         .at(upstream)
     }

@@ -14,6 +14,8 @@ use url::Url;
 
 use crate::oauth::endpoint::{Endpoint, EndpointError, UrlRule};
 
+/// The browsers that `webbrowser` runs in the foreground.
+const TEXT_BROWSERS: [&str; 9] = ["lynx", "links", "links2", "elinks", "w3m", "eww", "netrik", "retawq", "curl"];
 /// How long an opener may take to say that it did not work. One that goes on longer is a text browser at work.
 const OPENER: Duration = Duration::from_secs(1);
 
@@ -28,6 +30,17 @@ pub async fn open_in_background(url: Url, rule: UrlRule) -> bool {
         Ok(Err(_)) => false,
         Ok(Ok(Ok(()))) | Err(_) => true,
     }
+}
+
+/// Whether `BROWSER` names a text browser, which would have this process's stdio: all others get none of it.
+#[must_use]
+pub fn speaks_to_the_terminal() -> bool {
+    std::env::var("BROWSER").is_ok_and(|browsers| is_for_a_terminal(&browsers))
+}
+
+/// Errs on the safe side: an argument of such a name counts as well.
+fn is_for_a_terminal(browsers: &str) -> bool {
+    browsers.split([':', ' ', '\t', '/']).any(|word| TEXT_BROWSERS.contains(&word))
 }
 
 /// Opens a URL in the person's browser. Blocks, for as long as a text browser runs: call it where blocking is allowed.
@@ -49,7 +62,7 @@ pub enum BrowserError {
 
 #[cfg(test)]
 mod tests {
-    use super::{BrowserError, UrlRule, open};
+    use super::{BrowserError, UrlRule, is_for_a_terminal, open};
     use url::Url;
 
     #[test]
@@ -65,6 +78,20 @@ mod tests {
         ] {
             let error = open(&Url::parse(text).unwrap(), &UrlRule::default()).unwrap_err();
             assert!(matches!(error, BrowserError::Refused(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_browser_is_known_wherever_it_stands() {
+        for (browsers, is_one) in [
+            ("firefox", false),
+            ("/usr/bin/lynx", true),
+            ("firefox:w3m -o x", true),
+            ("env\tlinks %s", true),
+            ("/opt/lynx-viewer/run", false),
+            ("", false),
+        ] {
+            assert_eq!(is_for_a_terminal(browsers), is_one, "{browsers}");
         }
     }
 

@@ -177,6 +177,7 @@ pub(crate) mod tests {
         let settings = SignInSettings {
             upstream: "https://mcp.example.com/mcp".parse().unwrap(),
             state_dir: std::path::PathBuf::new(),
+            credential_store: None,
             state_dir_named: false,
             server: None,
             config: None,

@@ -9,8 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use super::browser;
 use super::job::Job;
 use crate::problem::Problem;
+use crate::settings::CredentialStore;
 
 /// The longest report of a worker, in bytes.
 const MAX_REPORT: u64 = 64 * 1024;
@@ -44,6 +46,12 @@ impl Started {
 /// for a browser started here would have the host's stdout.
 pub async fn start(job: &Job) -> Started {
     let (over, end) = watch::channel(None);
+    if job.settings.credential_store == Some(CredentialStore::Memory) {
+        // What another process got would be in its memory.
+        let job = if browser::speaks_to_the_terminal() { without_browser(job) } else { job.clone() };
+        tokio::spawn(async move { over.send_replace(Some(super::run(&job).await)) });
+        return Started { pid: std::process::id(), end };
+    }
     let pid = match spawn(job).await {
         Ok(child) => {
             let pid = child.id().unwrap_or_default();

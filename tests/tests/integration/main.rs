@@ -11,12 +11,15 @@ mod cells;
 mod codes;
 mod command_line;
 mod cookies;
+mod credential_store;
 mod device;
 mod dpop;
 mod ending;
 mod eras;
 mod errors;
 mod flow;
+#[cfg(unix)]
+mod given;
 mod healing;
 mod host_side;
 mod hostile;

@@ -298,11 +298,13 @@ fn the_file_to_copy_explains_every_setting_and_holds() {
     }
     let parsed = crate::cli::config_file::ConfigFile::parse(Path::new("bridge.toml"), &text).unwrap();
     super::kinds::check(&parsed, &super::kinds::of(&crate::cli::Cli::command()), &crate::cli::Cli::command()).unwrap();
-    // Two places of one secret exclude each other; the headers' file is not there.
+    // Two places of one secret, and two credentials, exclude each other; the headers' file is not there.
     let one: String = text
         .lines()
         .filter(|line| {
-            !["client-secret-file", "header-file", "no-proxy", "no-resource"].iter().any(|key| line.starts_with(key))
+            !["bearer-token-env", "client-secret-file", "header-command", "header-file", "no-proxy", "no-resource"]
+                .iter()
+                .any(|key| line.starts_with(key))
         })
         .map(|l| format!("{l}\n"))
         .collect();

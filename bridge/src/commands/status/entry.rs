@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::commands::when::{rfc3339, span};
 use crate::credentials::file::shown;
-use crate::credentials::record::{Record, Source, Tokens};
+use crate::credentials::record::{Elsewhere, OtherStore, Record, Source, Tokens};
 use crate::credentials::sign_in::{Phase, SignIn};
 use crate::credentials::store::Room;
 use crate::oauth::access_token;
@@ -29,6 +29,8 @@ pub(super) struct Entry {
     can_refresh: bool,
     dpop: bool,
     sign_in: Option<UnderWay>,
+    /// Where the secrets are.
+    store: &'static str,
     folder: String,
     /// For the words alone.
     #[serde(skip)]
@@ -113,6 +115,10 @@ impl Entry {
                 pid: sign_in.pid,
                 gives_up: sign_in.expires_at,
             }),
+            store: match &record.kept_in {
+                None => "file",
+                Some(Elsewhere { store: OtherStore::Keyring, .. }) => "keyring",
+            },
             folder: room.folder().display().to_string(),
             folder_in_words: shown(room.folder()),
             expires: tokens.and_then(|tokens| tokens.expires_at),
@@ -142,7 +148,8 @@ impl Entry {
         if let Some(sign_in) = &self.sign_in {
             line("under way", &sign_in.in_words(now));
         }
-        line("stored in", &self.folder_in_words);
+        let keyring = if self.store == "keyring" { ", its secrets in the system's keyring" } else { "" };
+        line("stored in", &format!("{}{keyring}", self.folder_in_words));
         lines.join("\n")
     }
 

@@ -24,12 +24,19 @@ impl Room {
     /// The server's last answers, as [`Room::keep`] was given them; `None` if there are none that can be read.
     #[must_use]
     pub fn recall(&self) -> Option<Vec<u8>> {
+        if let Some(memory) = &self.memory {
+            return memory.answers();
+        }
         let answers = file::read(&self.folder.join(ANSWERS).join(LAST)).ok().flatten();
         answers.map(|answers| answers.to_vec())
     }
 
     /// Keeps the server's answers, unless another process does so just now.
     pub fn keep(&self, answers: &[u8]) -> Result<(), StoreError> {
+        if let Some(memory) = &self.memory {
+            memory.keep_answers(answers);
+            return Ok(());
+        }
         self.prepare()?;
         let folder = self.folder.join(ANSWERS);
         file::private_folder(&folder).map_err(StoreError::Folder)?;
@@ -41,6 +48,10 @@ impl Room {
 
     /// Notes the fingerprint of a token that the upstream has taken; waits for a moment while the first answers are kept.
     pub async fn note_accepted(&self, fingerprint: &str) -> Result<(), StoreError> {
+        if let Some(memory) = &self.memory {
+            memory.note_accepted(fingerprint);
+            return Ok(());
+        }
         let folder = self.folder.join(ANSWERS);
         file::private_folder(&folder).map_err(StoreError::Folder)?;
         if let Some(_lock) = Lock::acquire_within(&folder, LONGEST_NOTE).await.map_err(StoreError::Lock)? {
@@ -53,6 +64,9 @@ impl Room {
     /// The fingerprint of the token that the upstream took last.
     #[must_use]
     pub fn accepted(&self) -> Option<String> {
+        if let Some(memory) = &self.memory {
+            return memory.accepted();
+        }
         let noted = file::read(&self.folder.join(ANSWERS).join(ACCEPTED)).ok().flatten()?;
         String::from_utf8(noted.to_vec()).ok()
     }
@@ -67,7 +81,11 @@ impl Room {
     /// The person's attention: waits until no other sign-in of this state folder has a tab open. Falls free with its process.
     pub async fn turn(&self) -> Result<Option<Lock>, StoreError> {
         let folder = self.root.join(TURN);
-        file::private_folder(&folder).map_err(StoreError::Folder)?;
+        match file::private_folder(&folder) {
+            // Who keeps nothing may have no place for locks: then nobody else is known.
+            Err(_) if self.memory.is_some() => return Ok(None),
+            made => made.map_err(StoreError::Folder)?,
+        }
         let turn = Lock::acquire_within(&folder, LONGEST_TURN).await.map_err(StoreError::Lock)?;
         Ok(turn)
     }
@@ -75,6 +93,9 @@ impl Room {
     /// The right to start a worker; `None` while another process has it. To be held while that worker is at work, so that
     /// of fifty bridges one starts one. Needs [`Room::prepare`].
     pub fn try_start(&self) -> Result<Option<Lock>, StoreError> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.start.try_acquire(&self.folder));
+        }
         let folder = self.folder.join(START);
         file::private_folder(&folder).map_err(StoreError::Folder)?;
         Lock::try_acquire(&folder).map_err(StoreError::Lock)

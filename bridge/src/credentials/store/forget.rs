@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 
 use super::super::file;
-use super::{RECORD, Room, StoreError, at};
+use super::{RECORD, Room, StoreError, Stored, at};
 use crate::credentials::lock::{self, Lock};
 use crate::credentials::record::Record;
+use crate::settings::CredentialStore;
 
 impl Room {
     /// Removes every file of the room but the lock, and leaves `kept` as the record, if there is something to keep. The
@@ -16,7 +17,18 @@ impl Room {
     /// [`StoreError::Write`] for what could not be removed; [`StoreError::TooNew`], and nothing is touched.
     pub fn forget(&self, lock: &Lock, kept: Option<Record>) -> Result<bool, StoreError> {
         self.check(lock)?;
-        self.read()?;
+        if let Some(memory) = &self.memory {
+            return Ok(memory.forget(kept));
+        }
+        let is_elsewhere = match super::load(&self.record_path())? {
+            Stored::Nothing => false,
+            Stored::Record(public) => public.kept_in.is_some(),
+            Stored::Damaged(_) => {
+                // What it was cannot be told any more: an entry may be there, or no keyring at all.
+                let _ = self.remove_entry().inspect_err(|error| tracing::debug!("{error}"));
+                false
+            }
+        };
         let names = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             entries => entries.map_err(at(&self.folder)).map_err(StoreError::Folder)?,
@@ -30,6 +42,9 @@ impl Room {
             self.write(lock, record)?;
         }
         paths.retain(|path| !(is_kept && path.file_name().is_some_and(|name| name == RECORD)));
+        if !is_kept && (is_elsewhere || self.choice == Some(CredentialStore::Keyring)) {
+            self.remove_entry().map_err(StoreError::KeyringWrite)?;
+        }
         // The record first: should the rest fail, the tokens are gone.
         paths.sort_by_key(|path| path.file_name().is_none_or(|name| name != RECORD));
         for path in paths {

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::fs;
 
-use super::super::file::{Durability, replace};
+use super::super::file::{Durability, FileError, replace};
 use super::super::record::tests::tokens;
 use super::super::sign_in::Phase;
 use super::*;
+use crate::problem::{Code, Problem};
 
 const RESOURCE: &str = "https://mcp.example/mcp";
 

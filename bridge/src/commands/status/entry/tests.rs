@@ -59,7 +59,7 @@ fn the_json_has_the_documented_fields_and_nothing_secret() {
         "account": "anna@example.com", "client": {"id": "id", "source": "given"},
         "scopes": ["mcp:tools\\u{1b}", "offline_access"], "signed_in_at": "2026-11-24T13:55:00Z",
         "expires_at": "2026-11-24T14:52:00Z", "grant": "authorization_code", "can_refresh": true, "dpop": false,
-        "sign_in": null, "folder": Value::Null,
+        "sign_in": null, "store": "file", "folder": Value::Null,
     });
     assert_eq!(value, expected);
 }
