@@ -83,7 +83,10 @@ function count(provider, seen) {
     seen.proofs.add(proof(ctx));
   });
   provider.on('registration_create.success', () => { seen.registrations += 1; });
-  provider.on('grant.revoked', () => { seen.revocations += 1; });
+  // With its refresh token goes all that a person granted; a machine's token stands alone.
+  for (const name of ['grant.revoked', 'client_credentials.destroyed']) {
+    provider.on(name, () => { seen.revocations += 1; });
+  }
   for (const name of ['authorization.error', 'grant.error', 'registration_create.error', 'revocation.error',
     'device_authorization.error', 'introspection.error', 'server_error']) {
     provider.on(name, (ctx, error) => {

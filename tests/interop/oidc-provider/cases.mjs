@@ -1,6 +1,7 @@
 // The cases: what oidc-provider and the MCP server are told, what the bridge is told, and what must be seen. `flags` are the
-// bridge's, `proof` those that `logout` takes too. A case with `fails` is expected to fail like that, for that reason; once it
-// passes, that fails the run until it is struck off.
+// bridge's, `proof` those that `logout` takes too; `FOLDER` in them is the case's, with its `files`. A case with `fails` is
+// expected to fail like that, for that reason; once it passes, that fails the run until it is struck off.
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 
 const REDIRECT = 'http://127.0.0.1/callback';
 const BOTH = ['authorization_code', 'refresh_token'];
@@ -11,8 +12,17 @@ const DOCUMENT = 'https://client.example.com/mcp-bridge.json';
 
 /** A person signs in once, and a refresh follows the end of each token. */
 const person = { signIns: 1, first: 'authorization_code', again: 'refresh_token' };
+/** The same by a device's code. */
+const device = { ...person, first: 'device_code' };
 /** Nobody signs in; the grant comes again. */
 const machine = { signIns: 0, first: 'client_credentials', again: 'client_credentials' };
+const NO_REDIRECT = { redirect_uris: [], response_types: [] };
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
+const key = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/** Every token request must prove possession of a key, with a nonce. */
+const dPoP = { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true };
+const noFlag = { like: /the bridge has ended: 2$/m, reason: 'the bridge has no such flag' };
+const noDpop = { like: /rejects a token/, reason: 'the bridge has no DPoP' };
 const registration = { registration: { enabled: true } };
 /** A refresh token without `offline_access`, as many servers give it. */
 const issueRefreshToken = async (ctx, client) => client.grantTypeAllowed('refresh_token');
@@ -77,5 +87,105 @@ export const cases = [
     proof: ['--client-secret-env', 'SECRET'],
     env: { SECRET: ODD_SECRET },
     expected: { ...person, proof: 'client_secret_post' },
+  },
+  {
+    name: 'device code, registered',
+    fails: noFlag,
+    provider: { issueRefreshToken, features: { ...registration, deviceFlow: { enabled: true } } },
+    flags: ['--grant', 'device_code'],
+    expected: { ...device, registrations: 1, proof: 'none' },
+  },
+  {
+    name: 'device code, client given beforehand',
+    fails: noFlag,
+    provider: {
+      issueRefreshToken,
+      features: { deviceFlow: { enabled: true } },
+      client: {
+        client_id: 'device', grant_types: [DEVICE_CODE, 'refresh_token'], token_endpoint_auth_method: 'none', ...NO_REDIRECT,
+      },
+    },
+    flags: ['--grant', 'device_code', '--client-id', 'device'],
+    expected: { ...device, proof: 'none' },
+  },
+  {
+    name: 'client credentials with a secret',
+    fails: noFlag,
+    provider: {
+      features: { clientCredentials: { enabled: true } },
+      client: { client_id: ODD_ID, client_secret: ODD_SECRET, grant_types: ['client_credentials'], ...NO_REDIRECT },
+    },
+    flags: ['--grant', 'client_credentials', '--client-id', ODD_ID],
+    proof: ['--client-secret-env', 'SECRET'],
+    env: { SECRET: ODD_SECRET },
+    expected: { ...machine, proof: 'client_secret_basic' },
+  },
+  {
+    name: 'client credentials with a private key',
+    fails: noFlag,
+    provider: {
+      features: { clientCredentials: { enabled: true } },
+      client: {
+        client_id: 'machine', grant_types: ['client_credentials'], ...NO_REDIRECT, token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [{ ...key.publicKey.export({ format: 'jwk' }), kid: 'one' }] },
+      },
+    },
+    files: { 'key.pem': key.privateKey.export({ format: 'pem', type: 'pkcs8' }) },
+    flags: ['--grant', 'client_credentials', '--client-id', 'machine'],
+    proof: ['--private-key-file', 'FOLDER/key.pem', '--private-key-id', 'one'],
+    expected: { ...machine, proof: 'private_key_jwt' },
+  },
+  {
+    name: 'person with a private key',
+    fails: noFlag,
+    provider: {
+      issueRefreshToken,
+      client: {
+        client_id: 'keyed', grant_types: BOTH, redirect_uris: [REDIRECT], token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [key.publicKey.export({ format: 'jwk' })] },
+      },
+    },
+    files: { 'key.pem': key.privateKey.export({ format: 'pem', type: 'sec1' }) },
+    flags: ['--client-id', 'keyed'],
+    proof: ['--private-key-file', 'FOLDER/key.pem'],
+    expected: { ...person, proof: 'private_key_jwt' },
+  },
+  {
+    name: 'DPoP with nonces, opaque tokens',
+    fails: noDpop,
+    provider: { issueRefreshToken, features: { ...registration, dPoP } },
+    mcp: { dpop: true },
+    expected: { ...person, registrations: 1, proof: 'none' },
+  },
+  {
+    name: 'DPoP with nonces, tokens as JWTs',
+    fails: noDpop,
+    provider: { issueRefreshToken, features: { ...registration, dPoP }, format: 'jwt' },
+    mcp: { dpop: true },
+    expected: { ...person, registrations: 1, proof: 'none' },
+  },
+  {
+    name: 'DPoP with nonces, device code',
+    fails: noFlag,
+    provider: { issueRefreshToken, features: { ...registration, deviceFlow: { enabled: true }, dPoP } },
+    mcp: { dpop: true },
+    flags: ['--grant', 'device_code'],
+    expected: { ...device, registrations: 1, proof: 'none' },
+  },
+  {
+    name: 'DPoP with nonces, client credentials with a private key',
+    fails: noFlag,
+    provider: {
+      features: { clientCredentials: { enabled: true }, dPoP },
+      client: {
+        client_id: 'machine', grant_types: ['client_credentials'], ...NO_REDIRECT, token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [key.publicKey.export({ format: 'jwk' })] },
+      },
+    },
+    mcp: { dpop: true },
+    files: { 'key.pem': key.privateKey.export({ format: 'pem', type: 'pkcs8' }) },
+    flags: ['--grant', 'client_credentials', '--client-id', 'machine'],
+    proof: ['--private-key-file', 'FOLDER/key.pem'],
+    expected: { ...machine, proof: 'private_key_jwt' },
   },
 ];
