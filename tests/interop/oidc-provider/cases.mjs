@@ -110,7 +110,6 @@ export const cases = [
   },
   {
     name: 'client credentials with a secret',
-    fails: noFlag,
     provider: {
       features: { clientCredentials: { enabled: true } },
       client: { client_id: ODD_ID, client_secret: ODD_SECRET, grant_types: ['client_credentials'], ...NO_REDIRECT },
@@ -122,7 +121,6 @@ export const cases = [
   },
   {
     name: 'client credentials with a private key',
-    fails: noFlag,
     provider: {
       features: { clientCredentials: { enabled: true } },
       client: {
@@ -137,7 +135,6 @@ export const cases = [
   },
   {
     name: 'person with a private key',
-    fails: noFlag,
     provider: {
       issueRefreshToken,
       client: {
