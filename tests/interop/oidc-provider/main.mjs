@@ -18,7 +18,8 @@ for (const name of only) assert.ok(cases.some((known) => known.name === name), `
 /** One case: what went wrong, or nothing. */
 async function play(one, index) {
   const mcp = await startMcpServer(one.mcp);
-  const authorization = await startAuthorizationServer(mcp.url, one.provider);
+  const document = one.provider.document?.(binary);
+  const authorization = await startAuthorizationServer(mcp.url, { ...one.provider, document });
   mcp.trust(authorization);
   const place = join(folder, String(index));
   mkdirSync(place);
