@@ -35,7 +35,6 @@ function printed(binary) {
 export const cases = [
   {
     name: 'registration, as oidc-provider comes: a refresh token for offline_access alone',
-    fails: { like: /^ended: grants/, reason: 'offline_access is asked for without prompt=consent (OpenID Connect Core §11)' },
     provider: { features: registration },
     expected: { ...person, registrations: 1, proof: 'none' },
   },
