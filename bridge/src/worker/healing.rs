@@ -185,9 +185,11 @@ fn speaks_of_redirect_uri(page: &[u8]) -> bool {
         .any(|words| text.contains(words))
 }
 
-/// Whether `prompt=consent` goes with this scope (OpenID Connect Core §11).
-pub(super) fn wants_consent(concessions: &Concessions, scope: Option<&str>) -> bool {
-    concessions.consent && asks_offline(scope)
+/// Whether `prompt=consent` goes with this scope: without it OpenID Connect gives no refresh token (Core §11), and other
+/// servers are asked so once they gave none.
+pub(super) fn wants_consent(concessions: &Concessions, is_openid: bool, scope: Option<&str>) -> bool {
+    let helps = concessions.consent || is_openid && !concessions.consent_in_vain;
+    helps && asks_offline(scope)
 }
 
 /// Notes whether a refresh token came to a request for offline access. Where none did, the next sign-in asks for consent with
@@ -205,7 +207,7 @@ pub(super) fn note_refresh_token(
     if came || !is_listed || !refreshes || !asks_offline(scope) || concessions.consent_in_vain {
         return;
     }
-    if concessions.consent {
+    if wants_consent(concessions, server.is_openid, scope) {
         (concessions.consent, concessions.consent_in_vain) = (false, true);
     } else {
         let issuer = Untrusted::new(server.issuer.as_str());

@@ -122,7 +122,7 @@ impl Walk<'_> {
         let Client { identity: client, callback, reused } = client;
         let concessions = conceded(stage.record, &discovered.server.issuer);
         let resource = self.resource(stage.record, discovered);
-        let consent = healing::wants_consent(&concessions, scope.as_deref());
+        let consent = healing::wants_consent(&concessions, discovered.server.is_openid, scope.as_deref());
         let possession = self.possession(stage.record, discovered)?;
         let dpop_jkt = possession.thumbprint().map(str::to_owned);
         let (pkce, state) = (Pkce::generate()?, State::generate()?);

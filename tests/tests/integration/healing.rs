@@ -168,6 +168,16 @@ mod scope {
         house.refreshes(&mut bridge).await;
         assert_eq!((house.browser.tabs_opened(), house.server.counts().refreshes), (2, 1));
     }
+
+    #[tokio::test]
+    async fn offline_access_comes_with_consent_from_the_first_where_the_server_does_openid_connect() {
+        let server = MockServer::builder().oauth_metadata(false).fault(Fault::OfflineNeedsConsent);
+        let house = House::new(server).await;
+        let mut bridge = house.bridge().await;
+        house.refreshes(&mut bridge).await;
+        assert_eq!((house.browser.tabs_opened(), house.server.counts().refreshes), (1, 1));
+        assert_eq!(house.authorized_with("prompt"), [Some("consent".to_owned())]);
+    }
 }
 
 mod redirect_uri {
