@@ -52,7 +52,8 @@ impl Shared {
         let reply = self.upstream.initialize(line.clone(), wanted, self.listener()).await?;
         let status = reply.status();
         let first = self.taken_up(line, id, reply).await;
-        let refused = matches!(&first, Ok(response) if is_error(response));
+        // Whoever answers a handshake with a revision that has none wants to be asked otherwise, too.
+        let refused = matches!(&first, Ok(response) if is_error(response) || era::promises_modern(response));
         if refused && translates && !self.eras.is_forced() {
             // What keeps this from being found out says less than the first answer.
             if let Ok(Some(response)) = self.modern_handshake(line, id, wanted).await {

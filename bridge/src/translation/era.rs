@@ -89,6 +89,13 @@ pub fn doubts_modern(code: Option<i64>) -> bool {
     !matches!(code, Some(HEADER_MISMATCH | MISSING_CAPABILITY | UNSUPPORTED_VERSION | -32_603 | -32_602 | -32_601))
 }
 
+/// Whether a response to `initialize` names the modern revision, which has no handshake.
+#[must_use]
+pub fn promises_modern(response: &[u8]) -> bool {
+    let result = Envelope::parse(response).ok().and_then(|envelope| envelope.result).and_then(RawObject::parse);
+    result.is_some_and(|result| result.text("protocolVersion").as_deref() == Some(MODERN))
+}
+
 /// A `server/discover` with the metadata of another modern request; `None` where that has none.
 #[must_use]
 pub fn discover_on_behalf_of(request: &[u8], id: &str) -> Option<String> {
@@ -165,6 +172,13 @@ mod tests {
             assert_eq!(of_discover(&response(body)), finding, "{body}");
         }
         assert_eq!(of_discover(b"no json"), Finding::Legacy);
+    }
+
+    #[test]
+    fn e0_a_handshake_is_no_handshake_by_the_modern_revision() {
+        let answered =
+            |version: &str| promises_modern(&response(&format!(r#""result":{{"protocolVersion":"{version}"}}"#)));
+        assert!(answered("2026-07-28") && !answered("2025-11-25"));
     }
 
     #[test]
