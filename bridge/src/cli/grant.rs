@@ -12,7 +12,7 @@ use crate::settings::{GrantType, IdentityProvider, KnownClient, MachineSettings,
 /// How to get a token.
 #[derive(Debug, Args)]
 pub(super) struct GrantArgs {
-    /// How to get a token: `authorization_code`, `device_code`, `client_credentials`, `jwt_bearer` or `enterprise`; without
+    /// How to get a token: `authorization-code`, `device-code`, `client-credentials`, `jwt-bearer` or `enterprise`; without
     /// it what fits the settings and the server
     #[arg(long, value_name = "GRANT", hide_possible_values = true, help_heading = "Sign-in")]
     grant: Option<GrantArg>,
@@ -37,11 +37,15 @@ pub(super) struct GrantArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
 enum GrantArg {
+    // As `grant_type` has them, too (RFC 6749 §4).
+    #[value(alias = "authorization_code")]
     AuthorizationCode,
+    #[value(alias = "device_code")]
     DeviceCode,
+    #[value(alias = "client_credentials")]
     ClientCredentials,
+    #[value(alias = "jwt_bearer")]
     JwtBearer,
     Enterprise,
 }
@@ -94,7 +98,7 @@ impl GrantArgs {
             (None, Some(_)) if has_provider => Err(Problem::new(
                 Code::InvalidSetting,
                 "an assertion is given, and an identity provider that issues one",
-                "say which counts: `--grant jwt_bearer` or `--grant enterprise`",
+                "say which counts: `--grant jwt-bearer` or `--grant enterprise`",
             )),
             (None, Some(_)) => Ok(Some(GrantType::JwtBearer)),
             (None, None) => Ok(has_provider.then_some(GrantType::Enterprise)),

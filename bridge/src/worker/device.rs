@@ -1,5 +1,5 @@
 //! The sign-in by device code as a walk (RFC 8628): the codes, the person elsewhere, the polls, the store. It is for where no
-//! browser can come back: by `--grant device_code`, or where none opens and the server offers it. The rules are in
+//! browser can come back: by `--grant device-code`, or where none opens and the server offers it. The rules are in
 //! `oauth::grant::device_code`; read `sign_in` for the way by a browser here.
 
 use std::time::{Duration, Instant, SystemTime};
@@ -218,7 +218,7 @@ fn kept(attempt: &Attempt<'_>, mut response: TokenResponse, asked: SystemTime) -
 fn not_offered(issuer: &str) -> Problem {
     let issuer = SafeUrl::from_text(issuer);
     let what = format!("`{issuer}` offers no sign-in by device code (no `device_authorization_endpoint`)");
-    let hint = "leave `--grant device_code` out; without a browser on this machine `mcp-bridge login --no-browser` takes the \
+    let hint = "leave `--grant device-code` out; without a browser on this machine `mcp-bridge login --no-browser` takes the \
                 URL that a browser elsewhere ends at";
     Problem::new(Code::InvalidSetting, what, hint).at(issuer)
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{House, code, text};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
-const BY_CODE: [&str; 3] = ["--grant", "device_code", "--no-browser"];
+const BY_CODE: [&str; 3] = ["--grant", "device-code", "--no-browser"];
 
 fn server() -> MockServerBuilder {
     MockServer::builder().device_code(Duration::from_secs(600), Duration::from_secs(1))
@@ -75,7 +75,7 @@ async fn a18_a_person_elsewhere_signs_in_once_and_a_restart_asks_nothing() {
 #[tokio::test]
 async fn a18_the_page_is_opened_with_the_code_in_it_where_a_browser_opens() {
     let mut house = House::with_patient_browser(server()).await;
-    let mut bridge = house.options().with(&["--grant", "device_code"]).start();
+    let mut bridge = house.options().with(&["--grant", "device-code"]).start();
     let id = bridge.send_initialize().await;
     let tab = house.browser.next_tab().await;
     assert_eq!(
@@ -121,7 +121,7 @@ async fn a18_where_no_browser_opens_the_code_is_the_way_if_the_server_offers_it(
 
 #[tokio::test]
 async fn a18_who_wants_the_url_printed_or_the_code_grant_gets_no_device_code() {
-    for more in [["--no-browser", "--log=info"], ["--grant", "authorization_code"]] {
+    for more in [["--no-browser", "--log=info"], ["--grant", "authorization-code"]] {
         let house = House::new(server()).await;
         let mut login = headless(&house, &["login", &house.server.mcp_url()]).with(&more).start();
         let url = login.stderr_line_with("/authorize?").await;
@@ -249,7 +249,7 @@ async fn rfc8628_3_5_a_server_in_trouble_is_asked_again_more_slowly_and_the_sign
 async fn a12_nobody_is_sent_to_a_page_without_tls() {
     let house = House::new(server()).await;
     house.server.set_fault(Some(Fault::InsecureVerificationUri));
-    let response = house.options().with(&["--grant", "device_code"]).start().initialize().await;
+    let response = house.options().with(&["--grant", "device-code"]).start().initialize().await;
     assert_eq!(code(&response), "insecure_url", "{response}");
     assert_eq!(house.browser.tabs_opened(), 0);
 }

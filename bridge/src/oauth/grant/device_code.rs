@@ -285,7 +285,7 @@ impl DeviceCodeError {
     pub fn hint(&self) -> &'static str {
         match self {
             DeviceCodeError::Incomplete { .. } => {
-                "tell the server's operator; without `--grant device_code` the sign-in goes through a browser"
+                "tell the server's operator; without `--grant device-code` the sign-in goes through a browser"
             }
             DeviceCodeError::Url(error) => error.hint(),
             DeviceCodeError::Denied { .. } => "run `mcp-bridge login URL` to try again",
