@@ -40,6 +40,12 @@ impl Issuer {
         &self.url
     }
 
+    /// Whether `published` is on the same origin.
+    #[must_use]
+    pub fn is_on_origin_of(&self, published: &str) -> bool {
+        Url::parse(published).is_ok_and(|published| published.origin() == self.url.origin())
+    }
+
     /// Whether `published` is this issuer but for one slash after a bare origin: the one difference that is tolerated
     /// (A3), as `https://a` and `https://a/` are one URL and servers mix them up.
     #[must_use]

@@ -28,6 +28,8 @@ pub struct AuthorizationServerMetadata {
     pub pkce_is_missing: bool,
     /// Nothing was published: the endpoints are those that MCP 2025-03-26 names, PKCE is assumed.
     pub assumed: bool,
+    /// `protected_resources`: the resources that it knows as its own (RFC 9728 §4).
+    pub protected_resources: Vec<String>,
     /// It does OpenID Connect: its metadata has `subject_types_supported`, which OpenID Connect Discovery §3 demands.
     pub is_openid: bool,
     /// Where the browser goes; none only where no code was asked for ([`PkceRule::NoCode`]).
@@ -162,6 +164,7 @@ pub fn judge(
         spelling,
         pkce_is_missing,
         assumed: false,
+        protected_resources: json::texts(&object, "protected_resources").unwrap_or_default(),
         is_openid: object.contains_key("subject_types_supported"),
         authorization_endpoint,
         token_endpoint: required("token_endpoint", direct("token_endpoint")?)?,
@@ -195,6 +198,7 @@ pub fn fallback_2025_03_26(upstream: &Url, rule: &UrlRule) -> Result<Authorizati
         spelling: Spelling::Same,
         pkce_is_missing: false,
         assumed: true,
+        protected_resources: Vec::new(),
         is_openid: false,
         authorization_endpoint: Some(at("authorization_endpoint", "/authorize", &UrlRule::default())?),
         token_endpoint: at("token_endpoint", "/token", rule)?,

@@ -45,6 +45,18 @@ pub(super) struct Discovered {
     pub(super) server: AuthorizationServerMetadata,
 }
 
+impl Discovered {
+    /// Whether the authorization server is the upstream's own: on its origin, or it says so itself (RFC 9728 §4).
+    pub(super) fn is_at_home(&self, upstream: &Url) -> bool {
+        is_on_origin_of(&self.server.issuer, upstream) || self.server.protected_resources.contains(&self.resource)
+    }
+}
+
+/// Whether an issuer is on the origin of an upstream.
+pub(super) fn is_on_origin_of(issuer: &str, upstream: &Url) -> bool {
+    Url::parse(issuer).is_ok_and(|issuer| issuer.origin() == upstream.origin())
+}
+
 /// Another issuer than the one that was named, where nothing but that was wrong: a person may know that they are one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OtherIssuer {
@@ -257,6 +269,13 @@ impl Search<'_> {
                     first_problem = first_problem.or(Some(problem));
                 }
             }
+        }
+        // One of them calls itself as the person wants it, on another origin: anybody can say so, and that one knows.
+        if let (Some(wanted), Some(other)) = (&self.rules.vouched.issuer, &self.other_issuer)
+            && other.published == *wanted
+        {
+            let wanted = wanted.clone();
+            return self.server_metadata(&wanted).await;
         }
         let not_wanted = || self.rules.vouched.issuer.as_ref().map(|wanted| not_named(wanted, &shown(resource)));
         other.ok_or_else(|| first_problem.or_else(not_wanted).unwrap_or_else(no_server))

@@ -32,6 +32,10 @@ pub(super) struct Healing {
     tried: usize,
     /// The person has had a second tab.
     reopened: bool,
+    /// The person has seen a request of this sign-in.
+    shown: bool,
+    /// Another way was gone to its end.
+    is_over: bool,
     localhost: Localhost,
 }
 
@@ -75,6 +79,24 @@ impl Healing {
         self.tried > 0 || client.registration.source != Source::Dynamic
     }
 
+    /// Another way is gone to its end: whatever comes of it, nothing follows.
+    pub(super) fn ends(&mut self) {
+        self.is_over = true;
+    }
+
+    /// The person has the request in their browser now.
+    pub(super) fn person_saw_it(&mut self) {
+        self.shown = true;
+    }
+
+    /// Whether a client may be registered anew: the person may have one more tab, whatever it is for.
+    pub(super) fn may_register_anew(&mut self) -> bool {
+        let met = if self.shown { Met::ByPerson } else { Met::ByTrial };
+        let may = !self.is_over && self.may_try(met);
+        self.reopened |= may && self.shown;
+        may
+    }
+
     fn may_try(&self, met: Met) -> bool {
         self.tried < MOST && !(met == Met::ByPerson && self.reopened)
     }
@@ -113,7 +135,8 @@ impl Walk<'_> {
         let challenged = self.job.challenge.as_ref().and_then(|challenge| challenge.scope.as_deref());
         let scope = asked.scope.filter(|_| !self.scope_is_chosen());
         let resource = asked.resource && self.resource_is_free();
-        let asked = Asked { resource, scope, challenged, demanded: self.job.demanded() };
+        let at_home = discovered.is_at_home(self.upstream());
+        let asked = Asked { resource, at_home, scope, challenged, demanded: self.job.demanded() };
         let Some(remedy) = refusal.and_then(|refusal| refusal.remedy(&asked)) else { return false };
         let issuer = &discovered.server.issuer;
         if !healing.may_try(met) || !remedy.add_to(&mut stage.record.issuer_mut(issuer).concessions) {

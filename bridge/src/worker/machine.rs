@@ -166,7 +166,8 @@ impl Walk<'_> {
             ));
         };
         let assertion = given_file::jwt(&file, "an assertion", hint)?;
-        audience::check(&file, &assertion, &target.issuer, &target.token_endpoint)?;
+        let is_named = self.job.settings.issuer.as_ref() == Some(&target.issuer);
+        audience::check(&file, &assertion, (&target.issuer, is_named), &target.token_endpoint)?;
         Ok(Ask::Assertion { file, assertion })
     }
 }

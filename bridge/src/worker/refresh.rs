@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::Walk;
 use super::client_identity;
 use super::client_proof::ClientProof;
+use super::discovery::is_on_origin_of;
 use super::healing::remedy::Refusal;
 use super::progress::Progress;
 use super::token_request::{self, Possession, TokenRequestError};
@@ -58,7 +59,8 @@ impl Walk<'_> {
         let mut concessions = current.concessions.clone();
         let question =
             Question { endpoint: &endpoint, client: &proof, refresh_token: &refresh_token, scope: scope.as_deref() };
-        let named = (resource.as_deref(), self.resource_is_free());
+        let at_home = is_on_origin_of(&issuer, self.upstream()) || concessions.no_resource;
+        let named = (resource.as_deref(), self.resource_is_free(), at_home);
         let answered = question.ask(egress, &mut possession, named, &mut concessions).await;
         let judged = match answered {
             Ok(tokens) => Ok(tokens),
@@ -120,7 +122,7 @@ impl Question<'_> {
         &self,
         egress: &Egress,
         possession: &mut Possession,
-        (resource, is_free): (Option<&str>, bool),
+        (resource, is_free, at_home): (Option<&str>, bool, bool),
         concessions: &mut Concessions,
     ) -> Result<TokenResponse, TokenRequestError> {
         let Question { endpoint, client, refresh_token, scope } = *self;
@@ -146,7 +148,9 @@ impl Question<'_> {
             let missed = scope.filter(|_| again.is_none());
             let refusal = Refusal::of_token(error);
             // Each remedy is news once, so this ends.
-            match refusal.and_then(|refusal| refusal.remedy_of_refresh(is_free && resource.is_some(), missed)) {
+            match refusal
+                .and_then(|refusal| refusal.remedy_of_refresh((is_free && resource.is_some(), at_home), missed))
+            {
                 Some(remedy) if remedy.add_to(concessions) => tracing::warn!("{error}: asking again {remedy}"),
                 _ => return answered,
             }

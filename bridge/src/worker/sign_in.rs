@@ -103,7 +103,8 @@ impl Walk<'_> {
                 continue;
             }
             // The server has forgotten the client that an earlier sign-in registered: once more with a new one (A15).
-            if !(is_first_client && reused && forgotten && problem.code != Code::SignInTimedOut) {
+            let is_unknown = is_first_client && reused && forgotten && problem.code != Code::SignInTimedOut;
+            if !(is_unknown && healing.may_register_anew()) {
                 return Err(problem);
             }
             is_first_client = false;
@@ -140,9 +141,11 @@ impl Walk<'_> {
             tracing::info!("no browser opens here: signing in by device code");
             let (discovered, scope) = (discovered.clone(), attempt.scope);
             drop(turn);
+            healing.ends();
             return self.sign_in_by_device_code(stage, Prepared { discovered, scope }).await;
         }
         self.show(stage, &discovered.server.issuer, (url.as_str(), None), (in_browser, self.job.settings.timeout));
+        healing.person_saw_it();
         let (response, page) = match self.response(stage.audience, &attempt, callback, in_browser).await {
             // Perhaps the tab showed that the client is unknown: a new one is registered next time.
             Err(problem) => {

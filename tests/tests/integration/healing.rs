@@ -312,6 +312,13 @@ mod never {
     }
 
     #[tokio::test]
+    async fn a_resource_that_an_authorization_server_of_others_does_not_know() {
+        let server = || MockServer::builder().separate_authorization_server();
+        ends(server(), vec![Fault::ResourceRefused.into()], &[], ("authorization_response_invalid", 1, 0)).await;
+        ends(server(), vec![set(Fault::ResourceRefused, "token")], &[], ("token_request_refused", 1, 1)).await;
+    }
+
+    #[tokio::test]
     async fn a_server_without_pkce() {
         let faults = vec![Fault::ResourceRefused.into(), Fault::NoPkce.into()];
         ends(MockServer::builder(), faults, &[], ("pkce_unsupported", 0, 0)).await;

@@ -12,9 +12,14 @@ fn calls_itself(issuer: &str) -> FaultSetting {
 }
 
 /// Nothing was asked of a server that did not pass.
-fn is_untouched(house: &House) {
+fn is_asked_nothing(house: &House) {
     let asked = [Endpoint::Registration, Endpoint::Authorization, Endpoint::Token].map(|at| house.server.count(at));
-    assert_eq!((asked, house.browser.tabs_opened()), ([0, 0, 0], 0));
+    assert_eq!(asked, [0, 0, 0]);
+}
+
+fn is_untouched(house: &House) {
+    is_asked_nothing(house);
+    assert_eq!(house.browser.tabs_opened(), 0);
 }
 
 #[tokio::test]
@@ -30,20 +35,42 @@ async fn a3_an_error_shows_both_spellings_and_names_the_flag() {
 
 #[tokio::test]
 async fn a3_the_issuer_that_is_set_passes_and_is_the_one_that_the_response_must_name() {
-    let house = House::new(MockServer::builder().fault(calls_itself(OTHER))).await;
-    let mut bridge = house.options().with(&["--issuer", OTHER]).start();
+    let house = House::new(MockServer::builder()).await;
+    let other = format!("{}/other", house.server.issuer());
+    house.server.set_faults([calls_itself(&other)]);
+    let mut bridge = house.options().with(&["--issuer", &other]).start();
     assert!(bridge.initialize().await["result"].is_object());
     let record = std::fs::read_to_string(house.record()).unwrap();
-    assert!(record.contains(&format!("\"issuer\": \"{OTHER}\"")), "stored under it: {record}");
+    assert!(record.contains(&format!("\"issuer\": \"{other}\"")), "stored under it: {record}");
     assert_eq!(house.browser.tabs_opened(), 1);
 }
 
 #[tokio::test]
+async fn a3_who_calls_itself_as_the_issuer_that_is_set_from_elsewhere_is_not_believed_and_that_issuer_is_asked() {
+    let other = MockServer::builder().start().await.unwrap();
+    let house = House::new(MockServer::builder().fault(calls_itself(&other.issuer()))).await;
+    other.also_issue_for(house.server.mcp_url());
+    // The tokens are the other's, which this server takes none of: what counts is where they were asked for.
+    house.options().with(&["--issuer", &other.issuer()]).start().initialize().await;
+    is_asked_nothing(&house);
+    assert_eq!((other.count(Endpoint::Token) > 0, house.browser.tabs_opened()), (true, 1));
+}
+
+#[tokio::test]
+async fn a3_an_issuer_that_does_not_answer_for_itself_is_nobody() {
+    let other = MockServer::builder().oauth_metadata(false).openid_configuration(false).start().await.unwrap();
+    let house = House::new(MockServer::builder().fault(calls_itself(&other.issuer()))).await;
+    let response = house.options().with(&["--issuer", &other.issuer()]).start().initialize().await;
+    assert!(response["error"].is_object(), "{response}");
+    is_untouched(&house);
+}
+
+#[tokio::test]
 async fn a11_the_issuer_that_is_set_lets_no_other_iss_pass() {
-    let server = MockServer::builder();
-    let house = House::new(server).await;
-    house.server.set_faults([calls_itself(OTHER), Fault::WrongIss.into()]);
-    let response = house.options().with(&["--issuer", OTHER]).start().initialize().await;
+    let house = House::new(MockServer::builder()).await;
+    let other = format!("{}/other", house.server.issuer());
+    house.server.set_faults([calls_itself(&other), Fault::WrongIss.into()]);
+    let response = house.options().with(&["--issuer", &other]).start().initialize().await;
     assert_eq!(code(&response), "issuer_mismatch");
     assert_eq!(house.server.count(Endpoint::Token), 0);
 }

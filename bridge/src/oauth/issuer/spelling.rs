@@ -46,7 +46,7 @@ pub enum Place {
 /// Whom a person vouched for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vouched {
-    /// `--issuer`: the one issuer that is wanted, to the letter.
+    /// `--issuer`: the one issuer that is wanted, to the letter. It passes for servers on its own origin.
     pub issuer: Option<String>,
     /// The issuer that is published, under the identifier that is named: what a person said yes to.
     pub answers: BTreeMap<String, String>,
@@ -72,7 +72,8 @@ impl Vouched {
         if published == issuer.as_str() {
             return Some(Spelling::Same);
         }
-        let said = self.issuer.as_deref() == Some(published);
+        // On another origin anybody could call themselves so, and get what is meant for that issuer.
+        let said = self.issuer.as_deref() == Some(published) && issuer.is_on_origin_of(published);
         if said || self.answers.get(issuer.as_str()).is_some_and(|answer| answer == published) {
             return Some(Spelling::Vouched);
         }
@@ -145,7 +146,8 @@ mod tests {
             ("answered for another server", &answered, "https://c.example", "https://b.example", None),
             ("another than was answered", &answered, "https://a.example", "https://c.example", None),
             ("a slash more than was answered", &answered, "https://a.example", "https://b.example/", None),
-            ("set", &pinned, "https://a.example", "https://b.example", Some(Spelling::Vouched)),
+            ("set", &pinned, "https://b.example/tenant", "https://b.example", Some(Spelling::Vouched)),
+            ("set, and said by another origin", &pinned, "https://a.example", "https://b.example", None),
             ("another than is set", &pinned, "https://a.example", "https://c.example", None),
             ("a letter of another case", &pinned, "https://a.example", "https://B.example", None),
         ];

@@ -52,6 +52,8 @@ pub(in crate::worker) struct Refusal {
 pub(in crate::worker) struct Asked<'a> {
     /// `resource` was sent.
     pub(in crate::worker) resource: bool,
+    /// The authorization server is the resource's own: without `resource` its token opens nothing that is another's.
+    pub(in crate::worker) at_home: bool,
     /// The scope that was sent.
     pub(in crate::worker) scope: Option<&'a str>,
     /// The scope that the challenge named (A9).
@@ -117,7 +119,7 @@ impl Refusal {
 
     /// What heals a refused authorization, or the exchange of its code.
     pub(in crate::worker) fn remedy(&self, asked: &Asked<'_>) -> Option<Remedy> {
-        if self.is_about_resource() {
+        if self.is_about_resource(asked.at_home) {
             return asked.resource.then_some(Remedy::NoResource);
         }
         if self.error != "invalid_scope" {
@@ -127,17 +129,25 @@ impl Refusal {
         (!left_out.is_empty()).then_some(Remedy::WithoutScope(left_out))
     }
 
-    /// What heals a refused refresh; `scope` is what could be sent and was not.
-    pub(in crate::worker) fn remedy_of_refresh(&self, resource: bool, scope: Option<&str>) -> Option<Remedy> {
-        if self.is_about_resource() {
+    /// What heals a refused refresh: whether `resource` was sent and the server is at home, and the scope that could be sent
+    /// and was not.
+    pub(in crate::worker) fn remedy_of_refresh(
+        &self,
+        (resource, at_home): (bool, bool),
+        scope: Option<&str>,
+    ) -> Option<Remedy> {
+        if self.is_about_resource(at_home) {
             return resource.then_some(Remedy::NoResourceOnRefresh);
         }
         let names_scope = self.error == "invalid_request" && self.words.to_ascii_lowercase().contains("scope");
         (scope.is_some() && (names_scope || self.has_word(ENTRA_SCOPE))).then_some(Remedy::ScopeOnRefresh)
     }
 
-    fn is_about_resource(&self) -> bool {
-        self.error == "invalid_target" || self.has_word(ENTRA_RESOURCE)
+    /// Whether the server wants no `resource`. That it does not know this one (RFC 8707 §2) is how it keeps a resource from
+    /// getting tokens for others: nothing to be healed, but where there are no others. Entra ID knows no parameter of that
+    /// name at all.
+    fn is_about_resource(&self, at_home: bool) -> bool {
+        at_home && self.error == "invalid_target" || self.has_word(ENTRA_RESOURCE)
     }
 
     fn has_word(&self, wanted: &str) -> bool {

@@ -14,19 +14,34 @@ use crate::secret::Secret;
 use crate::untrusted::Untrusted;
 
 /// Checks that an assertion is for this issuer (RFC 7523 §3, `aud`): by origin, for servers differ in the rest. An audience
-/// that is no web address says nothing about where it is.
+/// that is no web address says nothing about where that is: then the person has said, by `--issuer` (`is_named`).
 ///
 /// # Errors
 /// One that is for somebody else; both are shown.
-pub(super) fn check(file: &Path, assertion: &Secret, issuer: &str, token_endpoint: &Endpoint) -> Result<(), Problem> {
+pub(super) fn check(
+    file: &Path,
+    assertion: &Secret,
+    (issuer, is_named): (&str, bool),
+    token_endpoint: &Endpoint,
+) -> Result<(), Problem> {
     let audiences = access_token::audiences(assertion);
     let origins: Vec<Origin> = audiences.iter().filter_map(|audience| web_origin(audience)).collect();
     let ours = [web_origin(issuer), web_origin(token_endpoint.as_str())];
-    if origins.is_empty() || origins.iter().any(|origin| ours.iter().flatten().any(|known| known == origin)) {
+    if origins.is_empty() && is_named || origins.iter().any(|origin| ours.iter().flatten().any(|known| known == origin))
+    {
         return Ok(());
     }
     let named = audiences.iter().map(|audience| format!("`{}`", Untrusted::new(audience.as_str()))).collect::<Vec<_>>();
     let (file, shown_issuer) = (shown(file), Untrusted::new(issuer));
+    if origins.is_empty() {
+        let audience = if named.is_empty() { "nobody in particular".to_owned() } else { named.join(", ") };
+        let what = format!(
+            "the assertion in `{file}` is for {audience}, which does not say where that is, and this server names the \
+             issuer `{shown_issuer}`: it was not sent"
+        );
+        let hint = format!("if that issuer is meant, add `--issuer {shown_issuer}`");
+        return Err(Problem::new(Code::InvalidSetting, what, hint).at(SafeUrl::from_text(issuer)));
+    }
     let what = format!(
         "the assertion in `{file}` is for {}, and this server names the issuer `{shown_issuer}`: it was not sent",
         named.join(", ")
@@ -56,15 +71,22 @@ mod tests {
             ("with a slash more", r#"{"aud":"https://as.example/tenant/"}"#, true),
             ("the token endpoint", r#"{"aud":"https://tokens.example/t"}"#, true),
             ("several, ours among them", r#"{"aud":["https://b.example","https://as.example/tenant"]}"#, true),
-            ("no web address", r#"{"aud":"api://exchange"}"#, true),
-            ("none", "{}", true),
+            ("no web address, the issuer named by the person", r#"{"aud":"api://exchange"}"#, true),
+            ("none, the issuer named by the person", "{}", true),
+            ("no web address", r#"{"aud":"sts.amazonaws.com"}"#, false),
+            ("none", "{}", false),
             ("another", r#"{"aud":"https://b.example"}"#, false),
             ("another port", r#"{"aud":"https://as.example:8443/tenant"}"#, false),
             ("others", r#"{"aud":["https://b.example","https://c.example"]}"#, false),
         ];
         for (name, payload, may) in table {
             let assertion = Secret::new(format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload)));
-            let checked = check(Path::new("/a.jwt"), &assertion, "https://as.example/tenant", &token_endpoint);
+            let checked = check(
+                Path::new("/a.jwt"),
+                &assertion,
+                ("https://as.example/tenant", name.ends_with("named by the person")),
+                &token_endpoint,
+            );
             assert_eq!(checked.is_ok(), may, "{name}");
         }
     }

@@ -23,14 +23,15 @@ fn a_resource_that_is_refused_is_left_out_where_nobody_chose_it() {
     let entra =
         "AADSTS9010010: The resource parameter provided in the request doesn't match with the requested scopes.";
     let table = [
-        ("rfc8707", "invalid_target", "", true, Some(Remedy::NoResource)),
+        ("rfc8707, at home", "invalid_target", "", true, Some(Remedy::NoResource)),
+        ("rfc8707, elsewhere", "invalid_target", "", true, None),
         ("Entra ID", "invalid_request", entra, true, Some(Remedy::NoResource)),
         ("none was sent, or a person chose it", "invalid_target", "", false, None),
         ("another number of Entra ID", "invalid_request", "AADSTS90100100: no", true, None),
         ("another error", "invalid_request", "resource is missing", true, None),
     ];
     for (name, error, words, resource, expected) in table {
-        let asked = Asked { resource, ..Asked::default() };
+        let asked = Asked { resource, at_home: !name.ends_with("elsewhere"), ..Asked::default() };
         assert_eq!(refusal(error, words).remedy(&asked), expected, "{name}");
     }
 }
@@ -71,7 +72,8 @@ fn a_scope_that_is_refused_is_left_out_the_named_one_first_then_the_unchallenged
 #[test]
 fn a_refresh_is_healed_without_resource_or_with_scope() {
     let table = [
-        ("rfc8707", "invalid_target", "", (true, None), Some(Remedy::NoResourceOnRefresh)),
+        ("rfc8707, at home", "invalid_target", "", (true, None), Some(Remedy::NoResourceOnRefresh)),
+        ("rfc8707, elsewhere", "invalid_target", "", (true, None), None),
         ("no resource was sent", "invalid_target", "", (false, Some("a")), None),
         ("scope is missing", "invalid_request", "Scope is required", (true, Some("a")), Some(Remedy::ScopeOnRefresh)),
         ("Entra ID", "invalid_request", "AADSTS90009: no", (true, Some("a")), Some(Remedy::ScopeOnRefresh)),
@@ -80,7 +82,11 @@ fn a_refresh_is_healed_without_resource_or_with_scope() {
         ("a scope is refused", "invalid_scope", "scope", (true, Some("a")), None),
     ];
     for (name, error, words, (resource, scope), expected) in table {
-        assert_eq!(refusal(error, words).remedy_of_refresh(resource, scope), expected, "{name}");
+        assert_eq!(
+            refusal(error, words).remedy_of_refresh((resource, !name.ends_with("elsewhere")), scope),
+            expected,
+            "{name}"
+        );
     }
 }
 
