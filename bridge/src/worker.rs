@@ -193,7 +193,12 @@ impl Walk<'_> {
 
     /// A new token without a person: by the grant that needs none, or by the refresh token. False where neither is possible.
     async fn renew(&self, egress: &Egress, record: &mut Record, progress: &mut Progress<'_>) -> Result<bool, Problem> {
-        if !record.current_tokens().is_some_and(|tokens| tokens.grant.is_machine()) {
+        let by_machine = record.current_tokens().is_some_and(|tokens| tokens.grant.is_machine());
+        // The person wants another kind of way now: the one who signed in is not to go on.
+        if self.job.settings.grant.is_some_and(|grant| grant.is_machine() != by_machine) {
+            return Ok(false);
+        }
+        if !by_machine {
             return self.refresh(egress, record, progress).await;
         }
         // A token that was refused may be another issuer's by now: then the resource is asked first (A15, A7).

@@ -94,6 +94,17 @@ mod a18_client_credentials {
     }
 
     #[tokio::test]
+    async fn a_person_who_signed_in_before_does_not_go_on_where_a_machine_is_to() {
+        let house = House::new(machine()).await;
+        options(&house).start().initialize().await;
+        house.server.expire_access_tokens();
+        works(options(&house).with(&["--grant", "client-credentials"])).await;
+        let grants: Vec<_> =
+            tokens(&house).iter().filter_map(|seen| seen.param("grant_type").map(str::to_owned)).collect();
+        assert_eq!(grants, ["authorization_code", "client_credentials"]);
+    }
+
+    #[tokio::test]
     async fn many_bridges_ask_once() {
         let house = House::new(machine()).await;
         let mut bridges: Vec<_> =
