@@ -316,7 +316,7 @@ impl Relay {
                 self.shared.spawn(shared.carry_discover(errand, ticket));
             }
             "ping" | "logging/setLevel" => drop(self.shared.spawn(shared.carry_formality(errand, ticket))),
-            _ if shared.asks_for_status(envelope) => drop(self.shared.spawn(shared.answer_status(ticket))),
+            _ if shared.asks_for_status(envelope) => drop(self.shared.spawn(shared.answer_status(ticket, modern))),
             method => {
                 self.calls.send_replace(received);
                 if recall::is_first_page(envelope) {

@@ -180,7 +180,7 @@ impl Shared {
 
     /// Returns once nothing is under way within this session any more.
     pub(super) async fn is_idle(&self, session: &Session) {
-        loop {
+        while session.id.is_some() {
             let ended = self.as_legacy.call_ended.notified();
             if !self.as_legacy.calls().iter().any(|call| call.session().id == session.id) {
                 return;

@@ -70,9 +70,8 @@ impl Shared {
             }
             Some(Err(error)) => self.answer_error(&ticket, error).await,
             None => {
-                let given = Bytes::from(message::result_response(ticket.id(), &self.desk.stand_in(&method)));
-                let modern = modern_to_legacy::response(&method, &given, ticket.id()).filter(|_| is_modern);
-                ticket.answer(modern.map_or(given, Bytes::from)).await;
+                let given = message::result_response(ticket.id(), &self.desk.stand_in(&method));
+                ticket.answer(of_era(given, is_modern, &method, ticket.id())).await;
                 if self.session_number().is_none() {
                     // Asked once, when the session is there, however often the host asks until then.
                     return self.make_good();
@@ -193,7 +192,7 @@ impl Shared {
 
     /// Answers a call of the stand-in tool: how it stands now. It may be all that the host can call, so it tries again
     /// what failed.
-    pub(super) async fn answer_status(self: Arc<Self>, ticket: Ticket) {
+    pub(super) async fn answer_status(self: Arc<Self>, ticket: Ticket, modern: bool) {
         let standing = self.desk.standing();
         let state = self.arrival.watch().borrow().clone();
         let text = match state {
@@ -206,7 +205,8 @@ impl Shared {
                 format!("{problem} ({}). It is tried once more now: call this tool again to see", problem.hint)
             }
         };
-        ticket.answer(message::result_response(ticket.id(), &placeholder::status_result(&text)).into()).await;
+        let result = message::result_response(ticket.id(), &placeholder::status_result(&text));
+        ticket.answer(of_era(result, modern, "tools/call", ticket.id())).await;
     }
 
     /// Makes the host fetch a list again; nothing of ours but logs goes to it before it is initialized.
@@ -216,6 +216,12 @@ impl Shared {
             self.tell_host(Bytes::from(line), None).await;
         }
     }
+}
+
+/// A response of ours as the host's era has it.
+fn of_era(response: Vec<u8>, modern: bool, method: &str, id: &str) -> Bytes {
+    let completed = if modern { modern_to_legacy::response(method, &response, id) } else { None };
+    completed.unwrap_or(response).into()
 }
 
 /// What the upstream's door said without a token: no answer to the probe itself.

@@ -13,7 +13,7 @@ impl Relay {
         if invalid.is_response {
             return;
         }
-        let null_id = self.shared.upstream.session().knows_null_id();
+        let null_id = !self.shared.as_legacy.is_active() && self.shared.upstream.session().knows_null_id();
         let answer = Bytes::from(message::invalid_response(invalid, null_id));
         if let Some(batch) = batch {
             return batch.add(answer);
