@@ -124,6 +124,13 @@ impl Walk<'_> {
         conceded(record, &discovered.server.issuer).scope(scope?, is_demanded)
     }
 
+    /// The `resource` to name, unless this server refuses any: on every request for these tokens the same (A8).
+    pub(super) fn resource(&self, record: &Record, discovered: &Discovered) -> Option<String> {
+        let is_refused = self.resource_is_free() && conceded(record, &discovered.server.issuer).no_resource;
+        let resource = self.job.settings.authorization.resource(&discovered.resource);
+        resource.filter(|_| !is_refused)
+    }
+
     /// Looks for a remedy. True where there is a new one: then the sign-in is to be begun again.
     pub(super) fn heal(
         &self,

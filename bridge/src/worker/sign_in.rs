@@ -264,13 +264,6 @@ impl Walk<'_> {
         stage.audience.sign_in_open(&prompt);
     }
 
-    /// The `resource` to name, unless this server refuses any: on every request for these tokens the same (A8).
-    pub(super) fn resource(&self, record: &Record, discovered: &Discovered) -> Option<String> {
-        let is_refused = self.resource_is_free() && conceded(record, &discovered.server.issuer).no_resource;
-        let resource = self.job.settings.authorization.resource(&discovered.resource);
-        resource.filter(|_| !is_refused)
-    }
-
     /// Waits for the browser to come back, and holds its page (A10, A11); or for a person to paste what it came back with,
     /// where no browser was opened.
     async fn response(
