@@ -28,7 +28,8 @@ async fn all_steps_work_and_fit_the_page() {
 async fn a_failure_names_its_step_with_expected_and_seen() {
     let table = [
         (Fault::RegistrationRefused, "step 5", "with 201", "POST /register, answered 400 Bad Request"),
-        (Fault::NoPkce, "step 5", "Registration with 201", "the bridge answers"),
+        // Looked for once more by the rules of a code, as another server might have it.
+        (Fault::NoPkce, "step 5", "Registration with 201", "GET /.well-known/oauth-protected-resource/mcp"),
         (Fault::WrongIssuer, "step 4", "its issuer is the one that was looked for", "https://elsewhere.example"),
         (Fault::TokenEndpointDown, "step 7", "with 200", "POST /token, answered 503"),
     ];
