@@ -178,22 +178,14 @@ impl Keeper {
         *self.lock_held() = None;
     }
 
-    /// Has a token at hand that is kept where a person may be asked first, so that nothing else is held up meanwhile.
-    async fn fetch_ahead(&self) {
-        let is_held = self.lock_held().is_some();
-        if !is_held {
-            self.room.fetch_ahead().await;
-        }
-    }
-
     /// The token in use, from memory or, the first time, from the store.
-    fn current(&self) -> Result<Option<Arc<Held>>, Problem> {
+    async fn current(&self) -> Result<Option<Arc<Held>>, Problem> {
         let held = self.lock_held().clone();
         if held.is_none() {
-            return self.reload();
+            return self.reload().await;
         }
         // Somebody may have signed out, or in as somebody else. Where the store cannot be read, the token stays good.
-        if self.store_changed() { Ok(self.reload().unwrap_or(held)) } else { Ok(held) }
+        if self.store_changed() { Ok(self.reload().await.unwrap_or(held)) } else { Ok(held) }
     }
 
     /// Whether the store is another than when it was last looked at; looked at now and then only.
@@ -210,10 +202,10 @@ impl Keeper {
     }
 
     /// Reads the store again.
-    fn reload(&self) -> Result<Option<Arc<Held>>, Problem> {
+    async fn reload(&self) -> Result<Option<Arc<Held>>, Problem> {
         // Before it is read: what changes meanwhile is seen the next time.
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), self.room.stamp()));
-        let record = self.room.read()?;
+        let record = self.room.read_aside().await?;
         let held = record.and_then(|record| Held::from_record(&record)).map(Arc::new);
         if let Some(held) = held.as_ref().filter(|held| self.room.accepted() == Some(held.tokens.access_fingerprint()))
         {
@@ -256,7 +248,7 @@ impl Keeper {
     /// shares its failure: a person who says no is not asked again by the next in the queue.
     async fn obtain(&self, used: Option<Arc<Held>>, mut job: Job, arrived: Instant) -> Result<Arc<Held>, Problem> {
         let mut turn = self.turn.lock().await;
-        let stored = self.reload()?;
+        let stored = self.reload().await?;
         let can_refresh = stored.as_ref().is_some_and(|held| held.tokens.is_renewable());
         if let Some((at, aim, problem)) = &*turn
             && *at >= arrived
@@ -278,7 +270,7 @@ impl Keeper {
         }
         job.refused = stored.or(used).map(|held| held.tokens.fingerprint());
         let obtained = match waiting::wait_for_worker(&self.room, &job, &self.states).await {
-            Ok(()) => self.reload()?.filter(|held| job.is_news(&held.tokens)).ok_or_else(ended_without_a_token),
+            Ok(()) => self.reload().await?.filter(|held| job.is_news(&held.tokens)).ok_or_else(ended_without_a_token),
             Err(problem) => Err(problem),
         };
         *turn = obtained.as_ref().err().map(|problem| (Instant::now(), job.aim(), problem.clone()));
@@ -311,7 +303,7 @@ impl Keeper {
         match obtained {
             Ok(held) => Ok(Some(held)),
             // The upstream's challenge to the old token says how to sign in.
-            Err(problem) if problem.code == Code::SignInNeeded => self.reload(),
+            Err(problem) if problem.code == Code::SignInNeeded => self.reload().await,
             Err(problem) if !has_ended => {
                 tracing::warn!("{problem}: the token is used until it ends");
                 *self.lock_not_before() = Some(Instant::now() + COOL_DOWN);

@@ -172,6 +172,20 @@ pub(super) mod tests {
     }
 
     impl Fake {
+        /// Answers nothing from now on, until what this gives is called.
+        pub(in crate::credentials) fn silence(&self) -> impl FnOnce() + use<> {
+            let state = self.0.clone();
+            let ((tell, told), (speak, until)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+            std::thread::spawn(move || {
+                let silent = state.lock().unwrap();
+                tell.send(()).unwrap();
+                until.recv().unwrap();
+                drop(silent);
+            });
+            told.recv().unwrap();
+            move || speak.send(()).unwrap()
+        }
+
         pub(in crate::credentials) fn keyring(&self) -> Keyring {
             Keyring::new(self.clone())
         }

@@ -60,8 +60,7 @@ impl Pass<'_> {
     }
 
     async fn find_token(&mut self) -> Result<(), Problem> {
-        self.keeper.fetch_ahead().await;
-        self.used = self.keeper.current()?;
+        self.used = self.keeper.current().await?;
         if let Some(held) = self.used.clone()
             && held.tokens.is_renewable()
             && held.tokens.needs_refresh(unix_now())
@@ -196,7 +195,7 @@ impl Pass<'_> {
         let asked_before = self.stepped_up.replace(demanded.clone());
         let in_vain = self.keeper.is_in_vain(&demanded, asked_before.as_ref() == Some(&demanded));
         // Somebody may have signed in for it since, at a terminal say.
-        if in_vain && !self.keeper.reload()?.is_some_and(|held| held.tokens.has_scope(&demanded)) {
+        if in_vain && !self.keeper.reload().await?.is_some_and(|held| held.tokens.has_scope(&demanded)) {
             return Err(refused);
         }
         self.authorizations += 1;

@@ -67,13 +67,13 @@ async fn watch_store(room: &Room, job: &Job, states: &watch::Sender<SignInState>
         let now = room.stamp();
         if stamp.as_ref() != Some(&now) {
             stamp = Some(now);
-            if news(room, job)? {
+            if news(room, job).await? {
                 return Ok(());
             }
         }
         if let Some(sign_in) = room.sign_in().filter(|sign_in| past.as_ref() != Some(&sign_in.attempt)) {
             let is_ours = ours.as_ref().is_some_and(|ours| ours.pid == sign_in.pid);
-            match verdict(room, &sign_in, job, is_ours)? {
+            match verdict(room, &sign_in, job, is_ours).await? {
                 Attempt::Succeeded => return Ok(()),
                 Attempt::Running if is_at_work(ours.as_ref(), room)? => show(&sign_in, states),
                 Attempt::Running => {}
@@ -83,7 +83,7 @@ async fn watch_store(room: &Room, job: &Job, states: &watch::Sender<SignInState>
         if !is_at_work(ours.as_ref(), room)? {
             // It may have come to its end between the look at its outcome and the look at its lock.
             let ended = room.sign_in().is_some_and(|s| s.outcome.is_some() && past.as_ref() != Some(&s.attempt));
-            if ended || news(room, job)? {
+            if ended || news(room, job).await? {
                 continue;
             }
             if let Some(problem) = ours.as_ref().and_then(process::Started::problem) {
@@ -141,14 +141,14 @@ enum Attempt {
     NotForUs,
 }
 
-fn verdict(room: &Room, sign_in: &SignIn, job: &Job, is_ours: bool) -> Result<Attempt, Problem> {
+async fn verdict(room: &Room, sign_in: &SignIn, job: &Job, is_ours: bool) -> Result<Attempt, Problem> {
     match &sign_in.outcome {
         None => Ok(Attempt::Running),
-        Some(Outcome::Done) if news(room, job)? => Ok(Attempt::Succeeded),
+        Some(Outcome::Done) if news(room, job).await? => Ok(Attempt::Succeeded),
         // The server granted less than the person signed in for: there is no more to be had.
         Some(Outcome::Done) if job.demanded().is_some() && sign_in.aim == job.aim() => Ok(Attempt::Succeeded),
         Some(Outcome::Done) => Ok(Attempt::NotForUs),
-        Some(Outcome::Failed(_)) if !is_ours && !job.shares_failure(&sign_in.aim, can_refresh(room)?) => {
+        Some(Outcome::Failed(_)) if !is_ours && !job.shares_failure(&sign_in.aim, can_refresh(room).await?) => {
             Ok(Attempt::NotForUs)
         }
         Some(Outcome::Failed(problem)) => match problem.code {
@@ -160,13 +160,13 @@ fn verdict(room: &Room, sign_in: &SignIn, job: &Job, is_ours: bool) -> Result<At
     }
 }
 
-fn can_refresh(room: &Room) -> Result<bool, Problem> {
-    let record = room.read()?;
+async fn can_refresh(room: &Room) -> Result<bool, Problem> {
+    let record = room.read_aside().await?;
     Ok(record.as_ref().and_then(Record::current_tokens).is_some_and(Tokens::is_renewable))
 }
 
-fn news(room: &Room, job: &Job) -> Result<bool, Problem> {
-    let record = room.read()?;
+async fn news(room: &Room, job: &Job) -> Result<bool, Problem> {
+    let record = room.read_aside().await?;
     let tokens = record.as_ref().and_then(Record::current_tokens);
     Ok(tokens.is_some_and(|tokens| job.is_news(tokens) && job.is_covered_by(tokens)))
 }
@@ -198,15 +198,15 @@ mod tests {
         (folder, room, lock)
     }
 
-    #[test]
-    fn a17_a_denied_step_up_of_another_bridge_is_no_failure_of_a_refresh() {
+    #[tokio::test]
+    async fn a17_a_denied_step_up_of_another_bridge_is_no_failure_of_a_refresh() {
         let (_folder, room, _lock) = room();
         let mut sign_in = SignIn::begin(Phase::WaitingForPerson, 100, 400);
         sign_in.outcome = Some(Outcome::Failed(Problem::new(Code::SignInDenied, "no", "ask")));
         let job = job(None);
-        assert!(verdict(&room, &sign_in, &job, false).is_err());
+        assert!(verdict(&room, &sign_in, &job, false).await.is_err());
         sign_in.aim = Aim::Scope("admin".to_owned());
-        assert!(matches!(verdict(&room, &sign_in, &job, false), Ok(Attempt::NotForUs)));
+        assert!(matches!(verdict(&room, &sign_in, &job, false).await, Ok(Attempt::NotForUs)));
     }
 
     #[tokio::test]

@@ -10,14 +10,19 @@ use crate::credentials::record::{Elsewhere, IssuerRecord, OtherStore, Record, Un
 use crate::settings::CredentialStore;
 
 impl Room {
-    /// Has the secrets of the record at hand, without holding up the thread: a keyring may ask a person first. What stands
-    /// against it is told by whoever reads then.
-    pub async fn fetch_ahead(&self) {
+    /// The record, as [`Room::read`]. Where its secrets are in the keyring, and not at hand, a thread of its own asks for them:
+    /// a keyring that is locked waits for a person, and nothing else may wait with it.
+    ///
+    /// # Errors
+    /// As [`Room::read`].
+    pub async fn read_aside(&self) -> Result<Option<Record>, StoreError> {
         let kept_in = self.public().ok().flatten().and_then(|public| public.kept_in);
-        if kept_in.is_some_and(|kept_in| !self.keyring.has(&self.entry(), &kept_in.fingerprint)) {
-            let room = self.clone();
-            let _ = tokio::task::spawn_blocking(move || room.load().map(drop)).await;
+        if kept_in.is_none_or(|kept_in| self.keyring.has(&self.entry(), &kept_in.fingerprint)) {
+            return self.read();
         }
+        let room = self.clone();
+        // Not joined only at the end of everything.
+        tokio::task::spawn_blocking(move || room.read()).await.unwrap_or(Ok(None))
     }
 
     /// The record as it is in the file, if it is one.

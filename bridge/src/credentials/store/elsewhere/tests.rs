@@ -201,14 +201,30 @@ fn s5_two_state_folders_have_entries_of_their_own() {
 }
 
 #[tokio::test]
-async fn what_is_fetched_ahead_is_not_asked_for_again() {
+async fn what_was_read_once_is_not_asked_for_again() {
     let f = fixture();
     f.room(KEYRING).write(&f.lock, signed_in()).unwrap();
     let (room, asked) = (f.room(None), f.fake.asked());
-    room.fetch_ahead().await;
-    room.fetch_ahead().await;
+    room.read_aside().await.unwrap();
+    room.read_aside().await.unwrap();
     room.read().unwrap();
     assert_eq!(f.fake.asked(), asked + 1);
+}
+
+#[tokio::test]
+async fn a_keyring_that_says_nothing_holds_up_nobody_else() {
+    let f = fixture();
+    f.room(KEYRING).write(&f.lock, signed_in()).unwrap();
+    let room = f.room(None);
+    let speak = f.fake.silence();
+    let mut reading = std::pin::pin!(room.read_aside());
+    tokio::select! {
+        biased;
+        _ = &mut reading => panic!("it said something"),
+        () = tokio::task::yield_now() => {}
+    }
+    speak();
+    assert_eq!(reading.await.unwrap().unwrap().issuers, signed_in().issuers);
 }
 
 #[test]
