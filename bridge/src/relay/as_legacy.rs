@@ -120,6 +120,10 @@ impl Shared {
             Ok(metadata) => metadata,
             Err(refusal) => return Ok(ours(refusal.response(id))),
         };
+        // `initialize` may have come while the era was found out: the rest is legacy, and so is the session (H11).
+        if self.eras.is_host_legacy() {
+            return Err(UpstreamError::SessionLost);
+        }
         self.has_session_for(&metadata, errand.purpose);
         self.arrived(errand.received, true).await?;
         let refused = self.initialize_response().filter(|response| is_refusal(response));
