@@ -127,6 +127,10 @@ impl Shared {
         self.has_session_for(&metadata, errand.purpose);
         self.arrived(errand.received, true).await?;
         let refused = self.initialize_response().filter(|response| is_refusal(response));
+        if refused.is_some() {
+            // It takes no handshake: that it has no modern era may have been an answer of a bad moment (E0).
+            self.learns(|spoken| spoken.modern = spoken.modern.filter(|_| spoken.legacy == Some(true)));
+        }
         if let Some(refused) = refused.and_then(|response| modern_to_legacy::response(method, &response, id)) {
             return Ok(ours(refused));
         }
